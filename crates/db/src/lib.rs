@@ -1,1 +1,80 @@
-//! x
+//! The seam over SQLite and PostgreSQL: one SQL text, two drivers.
+//!
+//! Promises
+//! - A statement is written once with [`sql!`] (twice only where the engines must differ), is registered
+//!   in [`STATEMENTS`], and a test prepares every registered statement on both engines.
+//! - A [`Tx`] rolls back unless [`Tx::commit`] returned `Ok`; `Ok` means on disk.
+//! - SQLite has one writer behind a fair queue. Transactions that wait behind each other share one
+//!   `COMMIT` (group commit), each in a savepoint of its own, and each is acknowledged after that commit.
+//! - What a transaction says with [`Tx::notify`] is heard after its commit, by every process that shares
+//!   the database. It is a hint: it may be lost with a connection, so whoever listens also looks by itself.
+//! - Nothing outside this crate names a driver.
+
+mod conn;
+mod error;
+mod lite;
+mod migrate;
+mod pg;
+mod signal;
+mod value;
+
+pub use conn::{Conn, Db, Tx};
+pub use error::{DbError, Result};
+pub use linkme;
+pub use migrate::{Migration, migrate, pending};
+pub use signal::{Notice, Signals};
+pub use value::{Cell, FromCell, FromRow, Row, Value};
+
+/// One registered SQL statement.
+#[derive(Debug)]
+pub struct Statement {
+    /// `file:line` of its macro call.
+    pub at: &'static str,
+    /// The text for SQLite.
+    pub sqlite: &'static str,
+    /// The text for PostgreSQL; mostly the same.
+    pub postgres: &'static str,
+}
+
+/// Every statement of every crate that is linked in.
+#[allow(unsafe_code, reason = "linkme places the static in a section of its own")]
+#[linkme::distributed_slice]
+pub static STATEMENTS: [Statement];
+
+/// A registered `&'static Statement`: `sql!("SELECT …")`, or `sql!(sqlite: "…", postgres: "…")` where the
+/// engines must differ.
+#[macro_export]
+macro_rules! sql {
+    (sqlite: $lite:expr, postgres: $pg:expr $(,)?) => {{
+        #[allow(unsafe_code, reason = "linkme places the static in a section of its own")]
+        #[$crate::linkme::distributed_slice($crate::STATEMENTS)]
+        #[linkme(crate = $crate::linkme)]
+        static STATEMENT: $crate::Statement =
+            $crate::Statement { at: concat!(file!(), ":", line!()), sqlite: $lite, postgres: $pg };
+        &STATEMENT
+    }};
+    ($both:expr) => {
+        $crate::sql!(sqlite: $both, postgres: $both)
+    };
+}
+
+/// The values of `$1, $2, …`: `args![id, now, 10]`.
+#[macro_export]
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$($crate::Value::from($value)),*] };
+}
+
+/// A struct whose fields are read from a row's columns in order.
+#[macro_export]
+macro_rules! row {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident : $ty:ty),* $(,)? }) => {
+        $(#[$meta])*
+        $vis struct $name { $($(#[$fmeta])* $fvis $field: $ty),* }
+        impl $crate::FromRow for $name {
+            fn from_row(row: &$crate::Row<'_>) -> $crate::Result<Self> {
+                let mut at = 0..;
+                Ok(Self { $($field: row.get(at.next().unwrap_or(usize::MAX))?),* })
+            }
+        }
+    };
+}

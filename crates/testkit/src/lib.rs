@@ -1,1 +1,86 @@
-//! x
+//! What tests need: a database of their own, on both engines.
+//!
+//! PostgreSQL is where `HONGYAN_TEST_POSTGRES` says (`cargo xtask test` starts one and sets it); each test
+//! gets a schema of its own there. Without the variable the PostgreSQL half of a test says that it was
+//! skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests stop at the first surprise"
+)]
+
+use db::{Db, Migration};
+use kernel::{Clock, Timestamp};
+
+pub use tempfile;
+
+/// A database that is gone when this is dropped.
+pub struct TestDb {
+    /// The database, migrated.
+    pub db: Db,
+    /// How to connect to it once more, as `DATABASE__URL` has it.
+    pub url: String,
+    /// A folder for the test.
+    pub dir: tempfile::TempDir,
+}
+
+impl TestDb {
+    /// A SQLite file in a temporary folder.
+    pub async fn sqlite(migrations: &[Migration]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("hongyan.db");
+        let db = Db::open_sqlite(&file).expect("SQLite opens");
+        db::migrate(&db, migrations, Timestamp::EPOCH).await.expect("the migrations run");
+        Self { db, url: format!("sqlite:{}", file.display()), dir }
+    }
+
+    /// A schema of its own in the PostgreSQL that the environment names.
+    pub async fn postgres(migrations: &[Migration]) -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "where the test runner puts it")]
+        let Ok(server) = std::env::var("HONGYAN_TEST_POSTGRES") else {
+            eprintln!("skipped: HONGYAN_TEST_POSTGRES is not set");
+            return None;
+        };
+        let schema = kernel::id::new("t", Clock::system().now());
+        let admin = Db::connect_postgres(&server).await.expect("PostgreSQL answers");
+        admin.execute_raw(&format!("CREATE SCHEMA {schema}")).await.expect("a schema is made");
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{separator}options=-csearch_path%3D{schema}");
+        let db = Db::connect_postgres(&url).await.expect("PostgreSQL answers");
+        db::migrate(&db, migrations, Timestamp::EPOCH).await.expect("the migrations run");
+        Some(Self { db, url, dir: tempfile::tempdir().expect("a temporary folder") })
+    }
+}
+
+/// Makes two tests of one scenario: `name::sqlite` and `name::postgres`.
+///
+/// ```ignore
+/// testkit::both! {
+///     dispatch::MIGRATIONS;
+///     /// What it shows.
+///     async fn nothing_is_early(t) { t.db.begin().await.unwrap(); }
+/// }
+/// ```
+#[macro_export]
+macro_rules! both {
+    ($migrations:expr; $($(#[$meta:meta])* async fn $name:ident($t:ident) $body:block)*) => { $(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+            async fn scenario($t: $crate::TestDb) $body
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                scenario($crate::TestDb::sqlite($migrations).await).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(t) = $crate::TestDb::postgres($migrations).await {
+                    scenario(t).await;
+                }
+            }
+        }
+    )* };
+}

@@ -1,0 +1,276 @@
+//! [`Db`], [`Conn`] and [`Tx`]: the one `match` between the two engines.
+
+use std::{ops, path::Path, sync::Arc};
+
+use crate::{
+    FromRow, Signals, Statement, Value,
+    error::{DbError, Result},
+    lite, pg,
+    signal::Notice,
+};
+
+/// A database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    engine: Engine,
+    signals: Signals,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Lite(Arc<lite::Lite>),
+    Pg(Arc<pg::Pg>),
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Db({})", self.engine())
+    }
+}
+
+impl Db {
+    /// Opens (and creates) the SQLite database in this file.
+    ///
+    /// # Errors
+    /// The file cannot be created or is no database.
+    pub fn open_sqlite(file: &Path) -> Result<Self> {
+        Ok(Self { engine: Engine::Lite(Arc::new(lite::Lite::open(file)?)), signals: Signals::new() })
+    }
+
+    /// Connects to `postgres://user:password@host/database?sslmode=…`.
+    ///
+    /// # Errors
+    /// The URL is malformed, or the first connection fails.
+    pub async fn connect_postgres(url: &str) -> Result<Self> {
+        let signals = Signals::new();
+        let pg = pg::Pg::connect(url, signals.clone()).await?;
+        Ok(Self { engine: Engine::Pg(Arc::new(pg)), signals })
+    }
+
+    /// `sqlite` or `postgres`.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match self.engine {
+            Engine::Lite(_) => "sqlite",
+            Engine::Pg(_) => "postgres",
+        }
+    }
+
+    /// Whether other processes may share this database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Pg(_))
+    }
+
+    /// A connection for statements that only read, each on its own.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]
+    pub async fn read(&self) -> Result<Conn> {
+        Ok(match &self.engine {
+            Engine::Lite(lite) => Conn(Inner::LiteReader(lite.reader().await?)),
+            Engine::Pg(pg) => Conn(Inner::Pg(pg.get().await?)),
+        })
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match &self.engine {
+            Engine::Lite(lite) => Inner::LiteWriter(lite.begin().await?),
+            Engine::Pg(pg) => Inner::PgTx(pg.begin().await?),
+        };
+        Ok(Tx { conn: Conn(inner), notices: Vec::new(), signals: self.signals.clone() })
+    }
+
+    /// Where the notices of committed transactions are heard.
+    #[must_use]
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Runs one statement that returns nothing, in a transaction of its own, as text that is not
+    /// registered: for migrations, tests and tools.
+    ///
+    /// # Errors
+    /// As the statement.
+    pub async fn execute_raw(&self, sql: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.execute_raw(sql).await?;
+        tx.commit().await
+    }
+
+    /// Prepares a registered statement without running it.
+    ///
+    /// # Errors
+    /// What the engine has against it.
+    pub async fn prepare(&self, statement: &'static Statement) -> Result<()> {
+        match &self.engine {
+            Engine::Lite(lite) => lite.prepare(statement.sqlite).await,
+            Engine::Pg(pg) => pg.prepare(statement.postgres).await,
+        }
+    }
+
+    /// The database server's clock minus `now` in microseconds; `None` where the database is in process.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]
+    pub async fn clock_offset(&self, now: impl Fn() -> kernel::Timestamp) -> Result<Option<i64>> {
+        match &self.engine {
+            Engine::Lite(_) => Ok(None),
+            Engine::Pg(pg) => pg.clock_offset(now).await.map(Some),
+        }
+    }
+}
+
+/// A connection. Reads see what is committed, and inside a [`Tx`] also what it did itself.
+pub struct Conn(Inner);
+
+enum Inner {
+    LiteReader(lite::Reader),
+    LiteWriter(lite::WriteTx),
+    Pg(pg::Client),
+    PgTx(pg::PgTx),
+}
+
+impl Conn {
+    /// All rows.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn all<T: FromRow>(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<Vec<T>> {
+        match &mut self.0 {
+            Inner::LiteReader(conn) => lite::all(conn, sql.sqlite, args),
+            Inner::LiteWriter(tx) => lite::all(tx.conn(), sql.sqlite, args),
+            Inner::Pg(client) => pg::all(client, sql.postgres, args).await,
+            Inner::PgTx(tx) => {
+                let result = pg::all(tx.client()?, sql.postgres, args).await;
+                tx.noted(result)
+            }
+        }
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn opt<T: FromRow>(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<Option<T>> {
+        Ok(self.all(sql, args).await?.into_iter().next())
+    }
+
+    /// The first row.
+    ///
+    /// # Errors
+    /// [`DbError`], also where there is none.
+    pub async fn one<T: FromRow>(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<T> {
+        self.opt(sql, args).await?.ok_or_else(|| DbError::Other(format!("{}: no row", sql.at)))
+    }
+}
+
+/// A transaction: rolled back when dropped, kept by [`Tx::commit`].
+pub struct Tx {
+    conn: Conn,
+    notices: Vec<Notice>,
+    signals: Signals,
+}
+
+impl ops::Deref for Tx {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl ops::DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+impl Tx {
+    /// Runs a statement; how many rows it changed.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn exec(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<u64> {
+        match &mut self.conn.0 {
+            Inner::LiteWriter(tx) => lite::exec(tx.conn(), sql.sqlite, args),
+            Inner::PgTx(tx) => {
+                let result = pg::exec(tx.client()?, sql.postgres, args).await;
+                tx.noted(result)
+            }
+            Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader cannot write")),
+        }
+    }
+
+    /// Runs statements that are not registered.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn execute_raw(&mut self, sql: &str) -> Result<()> {
+        match &mut self.conn.0 {
+            Inner::LiteWriter(tx) => Ok(tx.conn().execute_batch(sql)?),
+            Inner::PgTx(tx) => {
+                let result = tx.client()?.batch_execute(sql).await.map_err(DbError::from);
+                tx.noted(result)
+            }
+            Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader cannot write")),
+        }
+    }
+
+    /// Marks a point that [`Tx::rollback_to_savepoint`] returns to. Savepoints do not nest.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn savepoint(&mut self) -> Result<()> {
+        self.execute_raw("SAVEPOINT part").await
+    }
+
+    /// Keeps what was done since [`Tx::savepoint`].
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn release_savepoint(&mut self) -> Result<()> {
+        self.execute_raw("RELEASE SAVEPOINT part").await
+    }
+
+    /// Undoes what was done since [`Tx::savepoint`], after an error too.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
+        self.execute_raw("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part").await?;
+        if let Inner::PgTx(tx) = &mut self.conn.0 {
+            tx.recovered();
+        }
+        Ok(())
+    }
+
+    /// Says something to all listeners once this transaction is committed.
+    pub fn notify(&mut self, topic: &str, payload: &str) {
+        let notice = Notice { topic: topic.into(), payload: payload.into() };
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    /// Commits. `Ok` means that it is on disk; an error of kind [`DbError::Unavailable`] may leave open
+    /// whether it is.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn commit(self) -> Result<()> {
+        let Self { conn, notices, signals } = self;
+        match conn.0 {
+            Inner::LiteWriter(tx) => tx.commit().await?,
+            Inner::PgTx(tx) => tx.commit(&notices).await?,
+            Inner::LiteReader(_) | Inner::Pg(_) => return Err(DbError::other("a reader cannot commit")),
+        }
+        for notice in notices {
+            signals.publish(notice);
+        }
+        Ok(())
+    }
+}

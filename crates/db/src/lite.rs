@@ -1,0 +1,234 @@
+//! SQLite: one writer with group commit, several readers, all in process.
+//!
+//! Statements run on the calling task: with a warm cache they take microseconds, less than a hop to
+//! another thread and back. The one slow thing, `COMMIT` with its fsync, runs on a thread of its own.
+//!
+//! Group commit: the writer is a fair queue. A transaction that finishes releases its savepoint, asks the
+//! committer for a commit and lets the next one in; the committer stands in the same queue, so that
+//! everybody who was waiting before it gets into the same `COMMIT`. All are answered after it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, oneshot};
+
+use crate::{
+    FromRow, Row, Value,
+    error::{DbError, Result},
+};
+
+const READERS: usize = 8;
+const STATEMENT_CACHE: usize = 256;
+
+pub(crate) struct Lite {
+    writer: Arc<Mutex<Writer>>,
+    committer: mpsc::Sender<()>,
+    readers: Arc<Readers>,
+}
+
+struct Writer {
+    conn: Connection,
+    /// A `BEGIN` is open, and maybe holds the work of `waiting`.
+    open: bool,
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+}
+
+impl Lite {
+    pub(crate) fn open(file: &Path) -> Result<Self> {
+        let conn = Connection::open(file)?;
+        configure(&conn)?;
+        conn.execute_batch("PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;")?;
+        let writer = Arc::new(Mutex::new(Writer { conn, open: false, waiting: Vec::new() }));
+        let (committer, asked) = mpsc::channel::<()>();
+        let for_thread = Arc::downgrade(&writer);
+        std::thread::Builder::new()
+            .name("sqlite-commit".into())
+            .spawn(move || {
+                while asked.recv().is_ok() {
+                    let Some(writer) = for_thread.upgrade() else { return };
+                    writer.blocking_lock().commit();
+                }
+            })
+            .map_err(DbError::other)?;
+        let readers = Arc::new(Readers {
+            file: file.to_owned(),
+            idle: std::sync::Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(READERS)),
+        });
+        Ok(Self { writer, committer, readers })
+    }
+
+    pub(crate) async fn begin(&self) -> Result<WriteTx> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        if !writer.open {
+            writer.conn.execute_batch("BEGIN IMMEDIATE")?;
+            writer.open = true;
+        }
+        writer.conn.prepare_cached("SAVEPOINT tx")?.execute([])?;
+        Ok(WriteTx { writer, committer: self.committer.clone(), finished: false })
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Reader> {
+        Readers::get(&self.readers).await
+    }
+
+    pub(crate) async fn prepare(&self, sql: &str) -> Result<()> {
+        let reader = self.reader().await?;
+        reader.prepare(sql)?;
+        Ok(())
+    }
+}
+
+fn configure(conn: &Connection) -> Result<()> {
+    conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // FULL: a commit that was acknowledged survives a power cut. The busy timeout is for tools that
+    // look into the file from outside; inside there is one writer.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA mmap_size = 268435456;",
+    )?;
+    Ok(())
+}
+
+impl Writer {
+    /// Commits what is open and answers those who wait for it.
+    fn commit(&mut self) {
+        if !self.open {
+            return;
+        }
+        let result = self.conn.execute_batch("COMMIT").map_err(DbError::from);
+        if let Err(error) = &result {
+            tracing::error!(%error, "SQLite commit failed, its transactions are rolled back");
+            if let Err(error) = self.conn.execute_batch("ROLLBACK") {
+                tracing::debug!(%error, "nothing left to roll back");
+            }
+        }
+        self.open = false;
+        self.answer(&result);
+    }
+
+    fn answer(&mut self, result: &Result<()>) {
+        for waiting in self.waiting.drain(..) {
+            // Whoever asked may be gone; the commit stands.
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    /// SQLite itself ended the whole transaction (disk full, I/O error): nobody's work is left.
+    fn check_still_open(&mut self) -> Result<()> {
+        if self.open && self.conn.is_autocommit() {
+            self.open = false;
+            let lost = Err(DbError::Unavailable("SQLite rolled the transaction back".into()));
+            self.answer(&lost);
+            return lost;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct WriteTx {
+    writer: OwnedMutexGuard<Writer>,
+    committer: mpsc::Sender<()>,
+    finished: bool,
+}
+
+impl WriteTx {
+    pub(crate) fn conn(&mut self) -> &Connection {
+        &self.writer.conn
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        self.writer.check_still_open()?;
+        self.writer.conn.prepare_cached("RELEASE tx")?.execute([])?;
+        self.finished = true;
+        let (done, committed) = oneshot::channel();
+        self.writer.waiting.push(done);
+        self.committer.send(()).map_err(|_| DbError::other("the committer is gone"))?;
+        drop(self);
+        committed.await.map_err(|_| DbError::other("the committer is gone"))?
+    }
+}
+
+impl Drop for WriteTx {
+    fn drop(&mut self) {
+        if self.finished || self.writer.check_still_open().is_err() {
+            return;
+        }
+        if let Err(error) = self.writer.conn.execute_batch("ROLLBACK TO tx; RELEASE tx") {
+            // Then the others' work in this transaction cannot be told from ours: nobody is told "done".
+            tracing::error!(%error, "a SQLite rollback failed");
+            let _ = self.writer.conn.execute_batch("ROLLBACK");
+            self.writer.open = false;
+            self.writer.answer(&Err(DbError::Unavailable("SQLite rolled the transaction back".into())));
+        }
+        // Ends the transaction, so that no lock and no snapshot stays behind.
+        let _ = self.committer.send(());
+    }
+}
+
+struct Readers {
+    file: PathBuf,
+    idle: std::sync::Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    async fn get(readers: &Arc<Self>) -> Result<Reader> {
+        let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(DbError::other)?;
+        let idle = readers.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let conn = match idle {
+            Some(conn) => conn,
+            None => {
+                let conn = Connection::open_with_flags(
+                    &readers.file,
+                    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+                )?;
+                configure(&conn)?;
+                conn.execute_batch("PRAGMA query_only = ON")?;
+                conn
+            }
+        };
+        Ok(Reader { conn: Some(conn), readers: Arc::clone(readers), _permit: permit })
+    }
+}
+
+pub(crate) struct Reader {
+    conn: Option<Connection>,
+    readers: Arc<Readers>,
+    _permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl std::ops::Deref for Reader {
+    type Target = Connection;
+    #[expect(clippy::expect_used, reason = "taken by Drop only")]
+    fn deref(&self) -> &Connection {
+        self.conn.as_ref().expect("a reader has its connection until it is dropped")
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let (Some(conn), Ok(mut idle)) = (self.conn.take(), self.readers.idle.lock()) {
+            idle.push(conn);
+        }
+    }
+}
+
+pub(crate) fn all<T: FromRow>(conn: &Connection, sql: &str, args: &[Value<'_>]) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push(T::from_row(&Row::Lite(row))?);
+    }
+    Ok(out)
+}
+
+pub(crate) fn exec(conn: &Connection, sql: &str, args: &[Value<'_>]) -> Result<u64> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let changed = statement.execute(rusqlite::params_from_iter(args))?;
+    u64::try_from(changed).map_err(DbError::other)
+}

@@ -1,0 +1,92 @@
+//! Batch kinds: claim, work and completion of many dispatches in one transaction.
+//!
+//! If the batch fails, it is undone, cut into pieces, and each piece tried in the same transaction: about
+//! 2·√n further statements find one bad dispatch among n. It alone gets a retry; the others pass.
+
+use std::sync::Arc;
+
+use db::{Db, DbError, Tx};
+use kernel::{Clock, Timestamp};
+
+use crate::{
+    model::{Batch, Dispatch},
+    policy::{Retry, jitter},
+    store,
+};
+
+/// So many are taken at once: larger batches gain little, and lose more when one dispatch is bad.
+pub(crate) const SIZE: usize = 256;
+
+pub(crate) struct BatchKind {
+    pub(crate) kind: &'static str,
+    pub(crate) retry: Retry,
+    pub(crate) handler: Arc<dyn Batch>,
+}
+
+impl BatchKind {
+    /// Takes up to [`SIZE`] due dispatches and delivers them; how many it took.
+    pub(crate) async fn step(&self, db: &Db, clock: &Clock) -> db::Result<usize> {
+        let mut tx = db.begin().await?;
+        // After the transaction has begun: on SQLite it may have waited for the writer.
+        let now = clock.now();
+        let batch = store::due(&mut tx, self.kind, now, SIZE, &[]).await?;
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let failed = self.pieces(&mut tx, &batch, now).await?;
+        tx.commit().await?;
+        let kind = self.kind;
+        for d in &batch {
+            metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => kind)
+                .record(now.since(d.due_at).as_secs_f64());
+        }
+        count(kind, "done", batch.len() - failed);
+        count(kind, "failed", failed);
+        Ok(batch.len())
+    }
+
+    async fn pieces(&self, tx: &mut Tx, batch: &[Dispatch], now: Timestamp) -> db::Result<usize> {
+        let mut failed = 0;
+        let mut todo: Vec<&[Dispatch]> = vec![batch];
+        while let Some(piece) = todo.pop() {
+            tx.savepoint().await?;
+            let error = match self.deliver(tx, piece, now).await {
+                Ok(()) => {
+                    tx.release_savepoint().await?;
+                    continue;
+                }
+                Err(e) if e.is_transient() => return Err(e),
+                Err(e) => e,
+            };
+            tx.rollback_to_savepoint().await?;
+            if let [one] = piece {
+                failed += 1;
+                self.failed(tx, one, now, &error).await?;
+            } else {
+                let size = piece.len().isqrt().max(1);
+                todo.extend(piece.chunks(size).rev());
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn deliver(&self, tx: &mut Tx, piece: &[Dispatch], now: Timestamp) -> db::Result<()> {
+        self.handler.deliver(tx, piece, now).await?;
+        store::complete(tx, piece.iter().map(|d| d.id.as_str()).collect(), now).await?;
+        Ok(())
+    }
+
+    async fn failed(&self, tx: &mut Tx, d: &Dispatch, now: Timestamp, error: &DbError) -> db::Result<()> {
+        let next = self.retry.next(d.attempt + 1, d.due_at, now, jitter());
+        tracing::error!(dispatch.id = %d.id, dispatch.kind = self.kind, %error, retry_at = ?next, "a dispatch failed");
+        store::fail(tx, &d.id, now, next, &error.to_string()).await?;
+        Ok(())
+    }
+}
+
+pub(crate) fn count(kind: &'static str, outcome: &'static str, n: usize) {
+    if n > 0 {
+        metrics::counter!("hongyan_dispatch_attempts_total", "kind" => kind, "outcome" => outcome)
+            .increment(u64::try_from(n).unwrap_or(u64::MAX));
+    }
+}

@@ -1,0 +1,337 @@
+//! The running engine: one loop for each kind, one for leases.
+//!
+//! A loop claims until nothing is due, asks for the next due time and sleeps until then on the clock. A
+//! notice from a committed transaction wakes it earlier. Because notices may be lost, it looks again after
+//! [`LOOK`] in any case, which is less than the window within which notices are sent.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use db::{Db, Notice};
+use kernel::Clock;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    batch::{self, BatchKind},
+    model::{Batch, Single},
+    policy::Retry,
+    single::{LEASE, SingleKind, SingleOptions},
+    store,
+};
+
+/// The longest time between two looks at the table.
+const LOOK: Duration = Duration::from_secs(15);
+/// Between two claims that found something locked or in hand elsewhere.
+const BREATH: Duration = Duration::from_millis(10);
+/// A third of the lease.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Collects the kinds.
+pub struct Builder {
+    db: Db,
+    clock: Clock,
+    owner: String,
+    batches: Vec<Arc<BatchKind>>,
+    singles: Vec<Arc<SingleKind>>,
+}
+
+/// Runs the kinds. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    owner: String,
+    batches: Vec<Arc<BatchKind>>,
+    singles: Vec<Arc<SingleKind>>,
+}
+
+impl Builder {
+    /// Adds a kind whose work is all in the database.
+    #[must_use]
+    pub fn batch(mut self, kind: &'static str, retry: Retry, handler: impl Batch) -> Self {
+        self.batches.push(Arc::new(BatchKind { kind, retry, handler: Arc::new(handler) }));
+        self
+    }
+
+    /// Adds a kind that acts on the outside.
+    #[must_use]
+    pub fn single(mut self, kind: &'static str, options: SingleOptions, handler: impl Single) -> Self {
+        let kind = SingleKind::new(kind, options, Arc::new(handler), self.owner.clone());
+        self.singles.push(Arc::new(kind));
+        self
+    }
+
+    /// The engine, not yet running.
+    #[must_use]
+    pub fn build(self) -> Engine {
+        let Self { db, clock, owner, batches, singles } = self;
+        Engine(Arc::new(Inner { db, clock, owner, batches, singles }))
+    }
+}
+
+impl Engine {
+    /// An engine on this database. `now` also names this worker.
+    #[must_use]
+    pub fn builder(db: Db, clock: Clock) -> Builder {
+        let owner = kernel::id::new("worker", clock.now());
+        Builder { db, clock, owner, batches: Vec::new(), singles: Vec::new() }
+    }
+
+    /// Takes up work until `stop` is cancelled. What is in hand then is finished; `tracker` knows when.
+    pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken) {
+        for kind in &self.0.batches {
+            let (inner, kind, stop) = (Arc::clone(&self.0), Arc::clone(kind), stop.clone());
+            tracker.spawn(async move { inner.run_batches(&kind, &stop).await });
+        }
+        for kind in &self.0.singles {
+            let (inner, kind, stop) = (Arc::clone(&self.0), Arc::clone(kind), stop.clone());
+            let tracker_of_attempts = tracker.clone();
+            tracker.spawn(async move { inner.run_singles(&kind, &tracker_of_attempts, &stop).await });
+        }
+        let (inner, stop) = (Arc::clone(&self.0), stop.clone());
+        tracker.spawn(async move { inner.keep_leases(&stop).await });
+    }
+
+    /// Does everything that is due now and returns how many attempts that were: the engine by hand, for
+    /// tests and tools. Not to be mixed with [`Engine::start`].
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn run_due(&self) -> db::Result<usize> {
+        let mut total = 0;
+        loop {
+            let mut round = self.rescue(self.0.clock.now()).await?;
+            for kind in &self.0.batches {
+                round += kind.step(&self.0.db, &self.0.clock).await?;
+            }
+            for kind in &self.0.singles {
+                let (claimed, _) = kind.claim(&self.0.db, &self.0.clock).await?;
+                round += claimed.len();
+                let mut ends = Vec::new();
+                for d in claimed {
+                    ends.push(kind.attempt(d, &self.0.clock).await);
+                }
+                if !ends.is_empty() {
+                    kind.record_all(&self.0.db, &self.0.clock, ends).await;
+                }
+            }
+            if round == 0 {
+                return Ok(total);
+            }
+            total += round;
+        }
+    }
+
+    /// Takes back at once what earlier processes held. Only where no other process can be alive: on SQLite,
+    /// whose data folder is locked.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn rescue_all(&self) -> db::Result<usize> {
+        self.rescue(kernel::Timestamp::MAX).await
+    }
+
+    async fn rescue(&self, expired: kernel::Timestamp) -> db::Result<usize> {
+        self.0.rescue(expired).await
+    }
+
+    /// Gives back what is still in hand when the process must end: another worker may take it at once,
+    /// marked as in doubt.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn release(&self) -> db::Result<u64> {
+        let mut tx = self.0.db.begin().await?;
+        let n = store::release(&mut tx, &self.0.owner, self.0.clock.now()).await?;
+        tx.commit().await?;
+        Ok(n)
+    }
+
+    /// Sets the gauges of every kind: depth, oldest due, dead, in hand.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    #[expect(clippy::cast_precision_loss, reason = "counts on a gauge")]
+    pub async fn observe(&self) -> db::Result<()> {
+        let now = self.0.clock.now();
+        let mut conn = self.0.db.read().await?;
+        let batches = self.0.batches.iter().map(|k| (k.kind, 0));
+        let singles = self.0.singles.iter().map(|k| (k.kind, k.held().len()));
+        for (kind, held) in batches.chain(singles).collect::<BTreeMap<_, _>>() {
+            let depth = store::depth(&mut conn, kind, now).await?;
+            let oldest = store::next(&mut conn, kind).await?.map_or(0.0, |t| now.since(t).as_secs_f64());
+            let dead = store::dead(&mut conn, kind).await?;
+            metrics::gauge!("hongyan_dispatch_depth", "kind" => kind).set(depth as f64);
+            metrics::gauge!("hongyan_dispatch_oldest_due_seconds", "kind" => kind).set(oldest);
+            metrics::gauge!("hongyan_dispatch_dead", "kind" => kind).set(dead as f64);
+            metrics::gauge!("hongyan_dispatch_in_hand", "kind" => kind).set(held as f64);
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn run_batches(&self, kind: &BatchKind, stop: &CancellationToken) {
+        let mut notices = self.db.signals().listen();
+        while !stop.is_cancelled() {
+            let more = match kind.step(&self.db, &self.clock).await {
+                Ok(claimed) => claimed == batch::SIZE,
+                Err(error) => {
+                    self.pause_after(kind.kind, &error, stop).await;
+                    continue;
+                }
+            };
+            if !more {
+                self.wait(kind.kind, &mut notices, stop, None).await;
+            }
+        }
+    }
+
+    async fn run_singles(
+        self: &Arc<Self>,
+        kind: &Arc<SingleKind>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        let mut notices = self.db.signals().listen();
+        let (ends, received) = mpsc::channel(kind.options.concurrency.max(1));
+        tracker.spawn(Arc::clone(kind).recorder(self.db.clone(), self.clock.clone(), received));
+        while !stop.is_cancelled() {
+            let (claimed, more) = match kind.claim(&self.db, &self.clock).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    self.pause_after(kind.kind, &error, stop).await;
+                    continue;
+                }
+            };
+            let none = claimed.is_empty();
+            for d in claimed {
+                let (kind, clock, ends) = (Arc::clone(kind), self.clock.clone(), ends.clone());
+                tracker.spawn(async move {
+                    let finished = kind.attempt(d, &clock).await;
+                    // The recorder lives as long as this sender.
+                    let _ = ends.send(finished).await;
+                });
+            }
+            self.wait_for_room(kind, stop).await;
+            if none || !more {
+                self.wait(kind.kind, &mut notices, stop, more.then_some(&kind.freed)).await;
+            }
+        }
+    }
+
+    /// A claim for each single freed place would cost a transaction each, so waits for a quarter of the
+    /// places, but not for long: the rest may be stuck with slow peers.
+    async fn wait_for_room(&self, kind: &SingleKind, stop: &CancellationToken) {
+        let wanted = (kind.options.concurrency / 4).max(1);
+        let patience = self.clock.now() + Duration::from_millis(20);
+        while kind.room() < wanted {
+            tokio::select! {
+                () = kind.freed.notified() => {}
+                () = self.clock.sleep_until(patience), if kind.room() > 0 => return,
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Waits until something of this kind may be due, or room was made.
+    async fn wait(
+        &self,
+        kind: &'static str,
+        notices: &mut broadcast::Receiver<Notice>,
+        stop: &CancellationToken,
+        freed: Option<&tokio::sync::Notify>,
+    ) {
+        // Notices since the last look first: what they announce is seen by the query below.
+        while !matches!(notices.try_recv(), Err(broadcast::error::TryRecvError::Empty)) {}
+        let now = self.clock.now();
+        let next = match self.db.read().await {
+            Ok(mut conn) => store::next(&mut conn, kind).await,
+            Err(e) => Err(e),
+        };
+        let until = match next {
+            Ok(Some(next)) => next.clamp(now + BREATH, now + LOOK),
+            Ok(None) => now + LOOK,
+            Err(error) => return self.pause_after(kind, &error, stop).await,
+        };
+        // Due within the shortest pause: exactly then.
+        let until = match next {
+            Ok(Some(next)) if next > now => until.min(next),
+            _ => until,
+        };
+        let freed = async {
+            match freed {
+                Some(freed) => freed.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.clock.sleep_until(until) => {}
+            () = heard(notices, kind) => {}
+            () = freed => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn pause_after(&self, kind: &'static str, error: &db::DbError, stop: &CancellationToken) {
+        tracing::error!(dispatch.kind = kind, %error, "the engine cannot work, it tries again in a second");
+        metrics::counter!("hongyan_dispatch_errors_total", "kind" => kind).increment(1);
+        tokio::select! {
+            () = self.clock.sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn rescue(&self, expired: kernel::Timestamp) -> db::Result<usize> {
+        let mut tx = self.db.begin().await?;
+        let n = store::rescue(&mut tx, self.clock.now(), expired, &self.owner).await?;
+        if n > 0 {
+            tracing::warn!(dispatches = n, "took back what a lost worker held");
+        }
+        tx.commit().await?;
+        Ok(n)
+    }
+
+    /// Heartbeats while anything is in hand (also while stopping), rescues what others left.
+    async fn keep_leases(&self, stop: &CancellationToken) {
+        loop {
+            let held: Vec<String> = self.singles.iter().flat_map(|k| k.held()).collect();
+            if stop.is_cancelled() && held.is_empty() {
+                return;
+            }
+            if let Err(error) = self.beat(&held).await {
+                tracing::warn!(%error, "a heartbeat failed");
+            }
+            tokio::select! {
+                () = self.clock.sleep(HEARTBEAT) => {}
+                () = stop.cancelled() => {
+                    // Stopping takes seconds, a lease half a minute: one beat covers it.
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn beat(&self, held: &[String]) -> db::Result<()> {
+        if !held.is_empty() {
+            let mut tx = self.db.begin().await?;
+            store::heartbeat(&mut tx, &self.owner, held, self.clock.now() + LEASE).await?;
+            tx.commit().await?;
+        }
+        self.rescue(self.clock.now()).await.map(drop)
+    }
+}
+
+/// Waits for a notice about this kind, or for the sign that some were missed.
+async fn heard(notices: &mut broadcast::Receiver<Notice>, kind: &str) {
+    loop {
+        match notices.recv().await {
+            Ok(n) if &*n.topic == "*" || (&*n.topic == store::TOPIC && &*n.payload == kind) => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

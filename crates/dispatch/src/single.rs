@@ -1,0 +1,294 @@
+//! Single kinds: claim under a lease, act with no transaction open, record under the fence.
+//!
+//! Fairness: of one kind at most [`SingleOptions::concurrency`] attempts are in hand, of one destination at
+//! most [`SingleOptions::per_destination`]. A claim looks at more rows than it has room for and takes those
+//! whose destination still has room; a destination that is full is left out of the next claim altogether.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use db::{Db, Tx};
+use futures_util::FutureExt;
+use kernel::{Clock, Timestamp};
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    batch::count,
+    model::{Dispatch, Outcome, Settled, Single},
+    policy::{Retry, jitter},
+    store::{self, Ended},
+};
+
+/// How much of a single kind is in hand at once.
+#[derive(Debug, Clone, Copy)]
+pub struct SingleOptions {
+    /// Attempts of this kind.
+    pub concurrency: usize,
+    /// Attempts with the same destination.
+    pub per_destination: usize,
+    /// When to repeat and when to give up.
+    pub retry: Retry,
+    /// An attempt that takes longer is ended and counts as a retry, in doubt.
+    pub timeout: Duration,
+}
+
+/// How long a claim holds without a heartbeat.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+pub(crate) struct SingleKind {
+    pub(crate) kind: &'static str,
+    pub(crate) options: SingleOptions,
+    pub(crate) handler: Arc<dyn Single>,
+    pub(crate) owner: String,
+    in_hand: Mutex<InHand>,
+    /// Room was made.
+    pub(crate) freed: Notify,
+}
+
+#[derive(Default)]
+struct InHand {
+    ids: BTreeMap<String, String>,
+    destinations: HashMap<String, usize>,
+}
+
+/// An attempt and how it ended.
+pub(crate) struct Finished {
+    dispatch: Dispatch,
+    outcome: Outcome,
+    started: Timestamp,
+    ended: Timestamp,
+}
+
+impl SingleKind {
+    pub(crate) fn new(
+        kind: &'static str,
+        options: SingleOptions,
+        handler: Arc<dyn Single>,
+        owner: String,
+    ) -> Self {
+        Self { kind, options, handler, owner, in_hand: Mutex::default(), freed: Notify::new() }
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        self.options.concurrency.saturating_sub(self.lock().ids.len())
+    }
+
+    pub(crate) fn held(&self) -> Vec<String> {
+        self.lock().ids.keys().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, InHand> {
+        // The state is whole between any two statements that touch it.
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims what there is room for. The second value says whether more may be due.
+    pub(crate) async fn claim(&self, db: &Db, clock: &Clock) -> db::Result<(Vec<Dispatch>, bool)> {
+        let room = self.room();
+        if room == 0 {
+            return Ok((Vec::new(), true));
+        }
+        let (mut counts, saturated) = self.destinations();
+        let mut tx = db.begin().await?;
+        let now = clock.now();
+        let look = room.saturating_mul(4);
+        let due = store::due(&mut tx, self.kind, now, look, &saturated).await?;
+        let more = due.len() == look || !saturated.is_empty();
+        let mut taken = Vec::new();
+        for mut d in due {
+            let count = counts.entry(d.destination.clone()).or_default();
+            if taken.len() == room {
+                break;
+            }
+            if *count < self.options.per_destination {
+                *count += 1;
+                d.attempt += 1;
+                d.fence += 1;
+                taken.push(d);
+            }
+        }
+        if taken.is_empty() {
+            return Ok((taken, more));
+        }
+        let ids = taken.iter().map(|d| d.id.as_str()).collect();
+        store::lease(&mut tx, ids, &self.owner, now + LEASE).await?;
+        tx.commit().await?;
+        let mut in_hand = self.lock();
+        for d in &taken {
+            in_hand.ids.insert(d.id.clone(), d.destination.clone());
+            *in_hand.destinations.entry(d.destination.clone()).or_default() += 1;
+        }
+        Ok((taken, more))
+    }
+
+    fn destinations(&self) -> (HashMap<String, usize>, Vec<String>) {
+        let counts = self.lock().destinations.clone();
+        let full = self.options.per_destination;
+        let saturated = counts.iter().filter(|(_, n)| **n >= full).map(|(d, _)| d.clone()).collect();
+        (counts, saturated)
+    }
+
+    pub(crate) fn release(&self, ids: impl Iterator<Item = String>) {
+        let mut in_hand = self.lock();
+        for id in ids {
+            let Some(destination) = in_hand.ids.remove(&id) else { continue };
+            if let Some(n) = in_hand.destinations.get_mut(&destination) {
+                *n -= 1;
+                if *n == 0 {
+                    in_hand.destinations.remove(&destination);
+                }
+            }
+        }
+        drop(in_hand);
+        self.freed.notify_one();
+    }
+
+    /// One attempt, whatever happens in it.
+    pub(crate) async fn attempt(&self, dispatch: Dispatch, clock: &Clock) -> Finished {
+        let started = clock.now();
+        metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind)
+            .record(started.since(dispatch.due_at).as_secs_f64());
+        let attempt = AssertUnwindSafe(self.handler.attempt(&dispatch)).catch_unwind();
+        let outcome = match tokio::time::timeout(self.options.timeout, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => retry("the attempt panicked"),
+            Err(_) => retry("the attempt took too long"),
+        };
+        Finished { dispatch, outcome, started, ended: clock.now() }
+    }
+
+    /// Records ends as they come, many at a time, until the channel closes.
+    pub(crate) async fn recorder(
+        self: Arc<Self>,
+        db: Db,
+        clock: Clock,
+        mut ends: mpsc::Receiver<Finished>,
+    ) {
+        let mut batch = Vec::new();
+        while ends.recv_many(&mut batch, 512).await > 0 {
+            self.record_all(&db, &clock, std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Records until it succeeds: the answers are worth more than the wait, and the lease is kept by the
+    /// heartbeat meanwhile.
+    pub(crate) async fn record_all(&self, db: &Db, clock: &Clock, batch: Vec<Finished>) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.record(db, &batch, true).await {
+                Ok(()) => break,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(dispatch.kind = self.kind, %error, "ends of attempts cannot be recorded yet");
+                    clock.sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                Err(error) => {
+                    tracing::error!(dispatch.kind = self.kind, %error, "what follows from an end failed");
+                    self.record_each(db, &batch).await;
+                    break;
+                }
+            }
+        }
+        self.release(batch.into_iter().map(|f| f.dispatch.id));
+    }
+
+    /// One bad end must not keep the others from the record.
+    async fn record_each(&self, db: &Db, batch: &[Finished]) {
+        for one in batch {
+            let one = std::slice::from_ref(one);
+            if self.record(db, one, true).await.is_err()
+                && let Err(error) = self.record(db, one, false).await
+            {
+                tracing::error!(dispatch.kind = self.kind, %error, "an end is not on record, its lease will run out");
+            }
+        }
+    }
+
+    async fn record(&self, db: &Db, batch: &[Finished], settle: bool) -> db::Result<()> {
+        let mut tx = db.begin().await?;
+        let ended: Vec<Ended> = batch.iter().map(|f| self.ended(f)).collect();
+        let kept = store::record(&mut tx, &ended).await?;
+        if settle {
+            self.settle(&mut tx, batch, &ended, &kept).await?;
+        }
+        tx.commit().await?;
+        for e in &ended {
+            count(self.kind, e.outcome, 1);
+        }
+        if kept.len() < ended.len() {
+            tracing::warn!(
+                dispatch.kind = self.kind,
+                late = ended.len() - kept.len(),
+                "attempts ended after their lease had passed to another worker"
+            );
+        }
+        Ok(())
+    }
+
+    async fn settle(
+        &self,
+        tx: &mut Tx,
+        batch: &[Finished],
+        ended: &[Ended],
+        kept: &[String],
+    ) -> db::Result<()> {
+        for (f, e) in batch.iter().zip(ended) {
+            let end = match e.outcome {
+                "done" => Settled::Done(e.answer.clone()),
+                "dead" => Settled::Dead(e.answer.clone()),
+                _ => continue,
+            };
+            if self.handler.cares(&end) && kept.contains(&f.dispatch.id) {
+                self.handler.settled(tx, &f.dispatch, &end, f.ended).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&self, f: &Finished) -> Ended {
+        let d = &f.dispatch;
+        let mut e = Ended {
+            k: d.id.clone(),
+            fence: d.fence,
+            state: "scheduled",
+            next_at: f.ended.micros(),
+            attempt: d.attempt,
+            in_doubt: d.in_doubt,
+            answer: String::new(),
+            finished_at: None,
+            started: f.started.micros(),
+            ended: f.ended.micros(),
+            outcome: "retry",
+        };
+        match &f.outcome {
+            Outcome::Done(answer) => (e.state, e.outcome, e.answer) = ("done", "done", answer.clone()),
+            Outcome::Dead(reason) => (e.state, e.outcome, e.answer) = ("dead", "dead", reason.clone()),
+            Outcome::Snooze { until, reason } => {
+                (e.outcome, e.answer, e.attempt) = ("snooze", reason.clone(), d.attempt - 1);
+                e.next_at = until.micros();
+            }
+            Outcome::Retry { reason, after, in_doubt } => {
+                e.answer.clone_from(reason);
+                e.in_doubt |= in_doubt;
+                match self.options.retry.next(d.attempt, d.due_at, f.ended, jitter()) {
+                    Some(next) => e.next_at = after.map_or(next, |a| f.ended + a).micros(),
+                    None => (e.state, e.outcome) = ("dead", "dead"),
+                }
+            }
+        }
+        if e.state != "scheduled" {
+            e.finished_at = Some(e.ended);
+        }
+        // A NUL cannot be stored, and a peer's answer may be of any length.
+        e.answer = e.answer.chars().filter(|c| *c != '\0').take(1000).collect();
+        e
+    }
+}
+
+fn retry(reason: &str) -> Outcome {
+    Outcome::Retry { reason: reason.to_owned(), after: None, in_doubt: true }
+}
