@@ -1,0 +1,49 @@
+//! An upload and a download of 100 MiB: memory stays where it was. Alone in its process, which it measures.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use common::{noise, store};
+use futures_util::TryStreamExt as _;
+
+const MIB: usize = 1024 * 1024;
+
+/// The most memory that this process ever held, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_mebibytes_in_a_few() {
+    let (_dir, blobs) = store();
+    // Everything that starts only once is started.
+    common::put(&blobs, "attach_small", &noise(MIB, 1)).await.unwrap();
+    common::get(&blobs, "attach_small").await.unwrap();
+
+    let chunk = Bytes::from(noise(64 * 1024, 1));
+    let (before, start) = (peak(), Instant::now());
+    let mut writer = blobs.writer(100 * MIB as u64);
+    for _ in 0..1600 {
+        writer.write(chunk.clone()).await.unwrap();
+    }
+    let written = start.elapsed();
+    let stored = writer.finish("attach_large").await.unwrap();
+    let durable = start.elapsed();
+    assert_eq!(stored.size, 100 * MIB as u64);
+
+    let start = Instant::now();
+    let object = blobs.read("attach_large", None).await.unwrap().unwrap();
+    let read = object.body.try_fold(0, |sum, bytes| async move { Ok(sum + bytes.len()) }).await.unwrap();
+    let reading = start.elapsed();
+    assert_eq!(read, 100 * MIB);
+
+    let grown = peak() - before;
+    println!("write {written:?}, durable {durable:?}, read {reading:?}, {} KiB more", grown / 1024);
+    assert!(grown < 4 * MIB, "{grown} bytes more");
+}
