@@ -77,6 +77,8 @@ pub fn foreground() -> Result<()> {
     println!("HONGYAN_TEST_POSTGRES={}", server.url);
     println!("HONGYAN_TEST_PG_BIN={}", server.bin.display());
     eprintln!("PostgreSQL runs until Ctrl-C");
+    // `wait` would close the pipe first, and with that end the cluster.
+    let _pipe = server.keeper.stdin.take();
     server.keeper.wait()?;
     bail!("PostgreSQL's keeper ended by itself")
 }

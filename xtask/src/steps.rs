@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cargo::{cargo, has_nextest},
     postgres::Server,
-    summary::{Counts, pass_through},
+    summary::{Counts, Runner, pass_through},
     tidy,
 };
 
@@ -83,15 +83,15 @@ impl<'a> Run<'a> {
         println!("PostgreSQL for the tests: {}", server.url);
         self.step("tests", |run| {
             let mut command = cargo(run.root);
-            let nextest = has_nextest(run.root);
-            if nextest {
+            let runner = if has_nextest(run.root) { Runner::Nextest } else { Runner::Libtest };
+            if runner == Runner::Nextest {
                 command.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
             } else {
                 command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
             }
             command.args(filter);
             command.env("HONGYAN_TEST_POSTGRES", &server.url).env("HONGYAN_TEST_PG_BIN", &server.bin);
-            run.count(&mut command, if nextest { Summary::OnStderr } else { Summary::OnStdout })
+            run.count(runner, &mut command)
         })?;
         if !filter.is_empty() {
             return Ok(());
@@ -99,26 +99,26 @@ impl<'a> Run<'a> {
         self.step("doc tests", |run| {
             let mut command = cargo(run.root);
             command.args(["test", "--doc", "--workspace"]);
-            run.count(&mut command, Summary::OnStdout)
+            run.count(Runner::Libtest, &mut command)
         })
     }
 
     /// Runs a test runner and adds what its summary says.
-    fn count(&mut self, command: &mut Command, summary: Summary) -> Result<()> {
+    fn count(&mut self, runner: Runner, command: &mut Command) -> Result<()> {
         if io::stderr().is_terminal() {
             command.env("CARGO_TERM_COLOR", "always");
         }
-        match summary {
-            Summary::OnStdout => command.stdout(Stdio::piped()),
-            Summary::OnStderr => command.stderr(Stdio::piped()),
+        match runner {
+            Runner::Libtest => command.stdout(Stdio::piped()),
+            Runner::Nextest => command.stderr(Stdio::piped()),
         };
         let before = self.counts.summaries;
         let mut child = command.spawn().with_context(|| said(command))?;
         if let Some(from) = child.stdout.take() {
-            pass_through(from, io::stdout(), &mut self.counts)?;
+            pass_through(runner, from, io::stdout(), &mut self.counts)?;
         }
         if let Some(from) = child.stderr.take() {
-            pass_through(from, io::stderr(), &mut self.counts)?;
+            pass_through(runner, from, io::stderr(), &mut self.counts)?;
         }
         let status = child.wait()?;
         if !status.success() {
@@ -163,12 +163,6 @@ impl<'a> Run<'a> {
         }
         code
     }
-}
-
-/// Where a test runner prints its summary.
-enum Summary {
-    OnStdout,
-    OnStderr,
 }
 
 fn status(command: &mut Command) -> Result<()> {

@@ -7,6 +7,24 @@ use std::{
 
 use anyhow::Result;
 
+/// Whose summary lines are meant: a failing test's output may well hold those of another runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// `cargo nextest run`, which prints on standard error.
+    Nextest,
+    /// `cargo test`, which prints a line for each test binary on standard output.
+    Libtest,
+}
+
+impl Runner {
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Nextest => "Summary [",
+            Self::Libtest => "test result:",
+        }
+    }
+}
+
 /// The tests of a run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
@@ -22,10 +40,10 @@ pub struct Counts {
 
 impl Counts {
     /// Adds what a line of a runner's output says, if it is a summary.
-    pub fn read(&mut self, line: &str) {
+    pub fn read(&mut self, runner: Runner, line: &str) {
         let line = without_colours(line);
         let line = line.trim_start();
-        if !(line.starts_with("Summary [") || line.starts_with("test result:")) {
+        if !line.starts_with(runner.mark()) {
             return;
         }
         self.summaries += 1;
@@ -60,13 +78,13 @@ impl fmt::Display for Counts {
 ///
 /// # Errors
 /// Reading or writing failed.
-pub fn pass_through(from: impl Read, mut to: impl Write, counts: &mut Counts) -> Result<()> {
+pub fn pass_through(runner: Runner, from: impl Read, mut to: impl Write, counts: &mut Counts) -> Result<()> {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
         to.flush()?;
-        counts.read(&String::from_utf8_lossy(&line));
+        counts.read(runner, &String::from_utf8_lossy(&line));
         line.clear();
     }
     Ok(())
@@ -90,36 +108,48 @@ fn without_colours(line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn counts(lines: &[&str]) -> Counts {
+    fn counts(runner: Runner, lines: &[&str]) -> Counts {
         let mut counts = Counts::default();
         let mut seen = Vec::new();
-        pass_through(lines.join("\n").as_bytes(), &mut seen, &mut counts).unwrap();
+        pass_through(runner, lines.join("\n").as_bytes(), &mut seen, &mut counts).unwrap();
         assert_eq!(seen, lines.join("\n").as_bytes());
         counts
     }
 
     #[test]
     fn nextest_with_colours_and_every_kind_of_failure() {
-        let got = counts(&[
-            "   Compiling kernel v0.1.0",
-            "\u{1b}[31;1m     Summary\u{1b}[0m [   0.510s] \u{1b}[1m12\u{1b}[0m tests run: \u{1b}[1m8\u{1b}[0m passed (1 slow, 1 flaky), 2 failed, 1 exec failed, 1 timed out, 3 skipped",
-        ]);
+        let got = counts(
+            Runner::Nextest,
+            &[
+                "   Compiling kernel v0.1.0",
+                "\u{1b}[31;1m     Summary\u{1b}[0m [   0.510s] \u{1b}[1m12\u{1b}[0m tests run: \u{1b}[1m8\u{1b}[0m passed (1 slow, 1 flaky), 2 failed, 1 exec failed, 1 timed out, 3 skipped",
+            ],
+        );
         assert_eq!(got, Counts { passed: 8, failed: 4, skipped: 3, summaries: 1 });
         assert_eq!(got.to_string(), "tests: 8 passed, 4 failed, 3 skipped");
     }
 
     #[test]
     fn cargo_test_summaries_add_up() {
-        let got = counts(&[
-            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
-            "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.00s",
-        ]);
+        let got = counts(
+            Runner::Libtest,
+            &[
+                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+                "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.00s",
+            ],
+        );
         assert_eq!(got, Counts { passed: 4, failed: 1, skipped: 1, summaries: 2 });
     }
 
     #[test]
     fn a_test_that_talks_about_passing_is_not_a_summary() {
-        assert_eq!(counts(&["PASS [0.1s] letters counts_10_passed", "2 passed"]), Counts::default());
+        assert_eq!(
+            counts(
+                Runner::Nextest,
+                &["PASS [0.1s] letters counts_10_passed", "test result: FAILED. 2 passed"]
+            ),
+            Counts::default()
+        );
         assert_eq!(Counts { passed: 2, ..Counts::default() }.to_string(), "tests: 2 passed, 0 failed");
     }
 }
