@@ -1,6 +1,8 @@
 //! What the tests of the crate share: a store in a folder of its own, and uploads in one call.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod pictures;
+
 use std::path::Path;
 
 use blobs::{BlobError, Blobs, Stored};
@@ -50,4 +52,12 @@ pub fn noise(len: usize, seed: u32) -> Vec<u8> {
     .flatten()
     .take(len)
     .collect()
+}
+
+/// The most memory that this process ever held (`VmHWM:`) or asked for (`VmPeak:`), in KiB. The kernel counts
+/// loosely: a later figure may be a little smaller.
+pub fn peak(of: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
