@@ -34,7 +34,9 @@ impl Db {
     /// # Errors
     /// The file cannot be created or is no database.
     pub fn open_sqlite(file: &Path) -> Result<Self> {
-        Ok(Self { engine: Engine::Lite(Arc::new(lite::Lite::open(file)?)), signals: Signals::new() })
+        let signals = Signals::new();
+        let lite = lite::Lite::open(file, signals.clone())?;
+        Ok(Self { engine: Engine::Lite(Arc::new(lite)), signals })
     }
 
     /// Connects to `postgres://user:password@host/database?sslmode=…`.
@@ -82,7 +84,7 @@ impl Db {
             Engine::Lite(lite) => Inner::LiteWriter(lite.begin().await?),
             Engine::Pg(pg) => Inner::PgTx(pg.begin().await?),
         };
-        Ok(Tx { conn: Conn(inner), notices: Vec::new(), signals: self.signals.clone() })
+        Ok(Tx { conn: Conn(inner), notices: Vec::new(), part: None, signals: self.signals.clone() })
     }
 
     /// Where the notices of committed transactions are heard.
@@ -136,6 +138,12 @@ enum Inner {
 }
 
 impl Conn {
+    /// Whether this is PostgreSQL, for the few places where one statement there is two on SQLite.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.0, Inner::Pg(_) | Inner::PgTx(_))
+    }
+
     /// All rows.
     ///
     /// # Errors
@@ -143,12 +151,9 @@ impl Conn {
     pub async fn all<T: FromRow>(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<Vec<T>> {
         match &mut self.0 {
             Inner::LiteReader(conn) => lite::all(conn, sql.sqlite, args),
-            Inner::LiteWriter(tx) => lite::all(tx.conn(), sql.sqlite, args),
+            Inner::LiteWriter(tx) => tx.run(|conn| lite::all(conn, sql.sqlite, args)),
             Inner::Pg(client) => pg::all(client, sql.postgres, args).await,
-            Inner::PgTx(tx) => {
-                let result = pg::all(tx.client()?, sql.postgres, args).await;
-                tx.noted(result)
-            }
+            Inner::PgTx(tx) => tx.run(async |client| pg::all(client, sql.postgres, args).await).await,
         }
     }
 
@@ -156,7 +161,11 @@ impl Conn {
     ///
     /// # Errors
     /// [`DbError`]
-    pub async fn opt<T: FromRow>(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<Option<T>> {
+    pub async fn opt<T: FromRow>(
+        &mut self,
+        sql: &'static Statement,
+        args: &[Value<'_>],
+    ) -> Result<Option<T>> {
         Ok(self.all(sql, args).await?.into_iter().next())
     }
 
@@ -169,10 +178,13 @@ impl Conn {
     }
 }
 
-/// A transaction: rolled back when dropped, kept by [`Tx::commit`].
+/// A transaction: rolled back when dropped, kept by [`Tx::commit`]. After a statement failed nothing more
+/// can be done in it but [`Tx::rollback_to_savepoint`].
 pub struct Tx {
     conn: Conn,
     notices: Vec<Notice>,
+    /// A savepoint is open; how many notices there were at it.
+    part: Option<usize>,
     signals: Signals,
 }
 
@@ -196,11 +208,8 @@ impl Tx {
     /// [`DbError`]
     pub async fn exec(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<u64> {
         match &mut self.conn.0 {
-            Inner::LiteWriter(tx) => lite::exec(tx.conn(), sql.sqlite, args),
-            Inner::PgTx(tx) => {
-                let result = pg::exec(tx.client()?, sql.postgres, args).await;
-                tx.noted(result)
-            }
+            Inner::LiteWriter(tx) => tx.run(|conn| lite::exec(conn, sql.sqlite, args)),
+            Inner::PgTx(tx) => tx.run(async |client| pg::exec(client, sql.postgres, args).await).await,
             Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader cannot write")),
         }
     }
@@ -211,21 +220,24 @@ impl Tx {
     /// [`DbError`]
     pub async fn execute_raw(&mut self, sql: &str) -> Result<()> {
         match &mut self.conn.0 {
-            Inner::LiteWriter(tx) => Ok(tx.conn().execute_batch(sql)?),
-            Inner::PgTx(tx) => {
-                let result = tx.client()?.batch_execute(sql).await.map_err(DbError::from);
-                tx.noted(result)
-            }
+            Inner::LiteWriter(tx) => tx.run(|conn| Ok(conn.execute_batch(sql)?)),
+            Inner::PgTx(tx) => tx.run(async |client| Ok(client.batch_execute(sql).await?)).await,
             Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader cannot write")),
         }
     }
 
-    /// Marks a point that [`Tx::rollback_to_savepoint`] returns to. Savepoints do not nest.
+    /// Marks a point that [`Tx::rollback_to_savepoint`] returns to.
     ///
     /// # Errors
-    /// [`DbError`]
+    /// [`DbError`], also while another savepoint is open: they do not nest, since one that was left open by
+    /// a failure would be taken for the other.
     pub async fn savepoint(&mut self) -> Result<()> {
-        self.execute_raw("SAVEPOINT part").await
+        if self.part.is_some() {
+            return Err(DbError::other("a savepoint is open already"));
+        }
+        self.control("SAVEPOINT part")?;
+        self.part = Some(self.notices.len());
+        Ok(())
     }
 
     /// Keeps what was done since [`Tx::savepoint`].
@@ -233,19 +245,33 @@ impl Tx {
     /// # Errors
     /// [`DbError`]
     pub async fn release_savepoint(&mut self) -> Result<()> {
-        self.execute_raw("RELEASE SAVEPOINT part").await
+        self.part.take().ok_or_else(|| DbError::other("no savepoint is open"))?;
+        self.control("RELEASE part")
     }
 
-    /// Undoes what was done since [`Tx::savepoint`], after an error too.
+    /// Undoes what was done since [`Tx::savepoint`], its notices too, after an error too.
     ///
     /// # Errors
     /// [`DbError`]
     pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
-        self.execute_raw("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part").await?;
-        if let Inner::PgTx(tx) = &mut self.conn.0 {
-            tx.recovered();
+        let notices = self.part.take().ok_or_else(|| DbError::other("no savepoint is open"))?;
+        self.notices.truncate(notices);
+        match &mut self.conn.0 {
+            Inner::LiteWriter(tx) => tx.rollback_part(),
+            Inner::PgTx(tx) => {
+                tx.rollback_part();
+                Ok(())
+            }
+            Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader has no savepoints")),
         }
-        Ok(())
+    }
+
+    fn control(&mut self, sql: &'static str) -> Result<()> {
+        match &mut self.conn.0 {
+            Inner::LiteWriter(tx) => tx.run(|conn| Ok(conn.prepare_cached(sql)?.execute([]).map(drop)?)),
+            Inner::PgTx(tx) => tx.later(sql),
+            Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader has no savepoints")),
+        }
     }
 
     /// Says something to all listeners once this transaction is committed.
@@ -257,20 +283,18 @@ impl Tx {
     }
 
     /// Commits. `Ok` means that it is on disk; an error of kind [`DbError::Unavailable`] may leave open
-    /// whether it is.
+    /// whether it is. Once begun it runs to its end, even if the caller goes away.
     ///
     /// # Errors
-    /// [`DbError`]
+    /// [`DbError`], also after a failed statement: then nothing is kept.
     pub async fn commit(self) -> Result<()> {
-        let Self { conn, notices, signals } = self;
+        let Self { conn, notices, signals, .. } = self;
         match conn.0 {
-            Inner::LiteWriter(tx) => tx.commit().await?,
-            Inner::PgTx(tx) => tx.commit(&notices).await?,
-            Inner::LiteReader(_) | Inner::Pg(_) => return Err(DbError::other("a reader cannot commit")),
+            Inner::LiteWriter(tx) => tx.commit(notices).await,
+            Inner::PgTx(tx) => tokio::spawn(tx.commit(notices, signals))
+                .await
+                .map_err(|e| DbError::Unavailable(e.to_string()))?,
+            Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader cannot commit")),
         }
-        for notice in notices {
-            signals.publish(notice);
-        }
-        Ok(())
     }
 }

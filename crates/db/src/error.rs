@@ -29,6 +29,10 @@ impl DbError {
         matches!(self, Self::Unavailable(_) | Self::Conflict(_))
     }
 
+    pub(crate) fn after_failure() -> Self {
+        Self::other("an earlier statement of this transaction failed")
+    }
+
     pub(crate) fn other(what: impl std::fmt::Display) -> Self {
         Self::Other(what.to_string())
     }
@@ -52,7 +56,8 @@ impl From<tokio_postgres::Error> for DbError {
         use tokio_postgres::error::SqlState;
         let Some(db) = e.as_db_error() else {
             // No answer from the server: the connection broke, was refused or closed.
-            return if e.is_closed() || std::error::Error::source(&e).is_some_and(|s| s.is::<std::io::Error>()) {
+            return if e.is_closed() || std::error::Error::source(&e).is_some_and(|s| s.is::<std::io::Error>())
+            {
                 Self::Unavailable(chain(&e))
             } else {
                 Self::Other(chain(&e))

@@ -3,7 +3,9 @@
 //! Promises
 //! - A statement is written once with [`sql!`] (twice only where the engines must differ), is registered
 //!   in [`STATEMENTS`], and a test prepares every registered statement on both engines.
-//! - A [`Tx`] rolls back unless [`Tx::commit`] returned `Ok`; `Ok` means on disk.
+//! - `$1`, `$2` are the first and second value on both, wherever they stand.
+//! - A [`Tx`] rolls back unless it is committed; `Ok` from [`Tx::commit`] means on disk. A statement that
+//!   failed fails the transaction, on SQLite too.
 //! - SQLite has one writer behind a fair queue. Transactions that wait behind each other share one
 //!   `COMMIT` (group commit), each in a savepoint of its own, and each is acknowledged after that commit.
 //! - What a transaction says with [`Tx::notify`] is heard after its commit, by every process that shares

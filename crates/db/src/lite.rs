@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, oneshot};
 use crate::{
     FromRow, Row, Value,
     error::{DbError, Result},
+    signal::{Notice, Signals},
 };
 
 const READERS: usize = 8;
@@ -33,15 +34,22 @@ struct Writer {
     conn: Connection,
     /// A `BEGIN` is open, and maybe holds the work of `waiting`.
     open: bool,
-    waiting: Vec<oneshot::Sender<Result<()>>>,
+    waiting: Vec<Waiting>,
+    signals: Signals,
+}
+
+/// A transaction that wants to be committed.
+struct Waiting {
+    done: oneshot::Sender<Result<()>>,
+    notices: Vec<Notice>,
 }
 
 impl Lite {
-    pub(crate) fn open(file: &Path) -> Result<Self> {
+    pub(crate) fn open(file: &Path, signals: Signals) -> Result<Self> {
         let conn = Connection::open(file)?;
         configure(&conn)?;
         conn.execute_batch("PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;")?;
-        let writer = Arc::new(Mutex::new(Writer { conn, open: false, waiting: Vec::new() }));
+        let writer = Arc::new(Mutex::new(Writer { conn, open: false, waiting: Vec::new(), signals }));
         let (committer, asked) = mpsc::channel::<()>();
         let for_thread = Arc::downgrade(&writer);
         std::thread::Builder::new()
@@ -49,7 +57,11 @@ impl Lite {
             .spawn(move || {
                 while asked.recv().is_ok() {
                     let Some(writer) = for_thread.upgrade() else { return };
-                    writer.blocking_lock().commit();
+                    let mut writer = writer.blocking_lock();
+                    // Whoever asked before the writer was ours is in this commit: once is enough, a commit
+                    // for each would cut short the next group.
+                    while asked.try_recv().is_ok() {}
+                    writer.commit();
                 }
             })
             .map_err(DbError::other)?;
@@ -68,7 +80,7 @@ impl Lite {
             writer.open = true;
         }
         writer.conn.prepare_cached("SAVEPOINT tx")?.execute([])?;
-        Ok(WriteTx { writer, committer: self.committer.clone(), finished: false })
+        Ok(WriteTx { writer, committer: self.committer.clone(), finished: false, failed: false })
     }
 
     pub(crate) async fn reader(&self) -> Result<Reader> {
@@ -111,9 +123,12 @@ impl Writer {
     }
 
     fn answer(&mut self, result: &Result<()>) {
-        for waiting in self.waiting.drain(..) {
-            // Whoever asked may be gone; the commit stands.
-            let _ = waiting.send(result.clone());
+        for Waiting { done, notices } in self.waiting.drain(..) {
+            // Here and not by who asked: that one may be gone, while the commit stands.
+            if result.is_ok() {
+                notices.into_iter().for_each(|notice| self.signals.publish(notice));
+            }
+            let _ = done.send(result.clone());
         }
     }
 
@@ -132,20 +147,48 @@ impl Writer {
 pub(crate) struct WriteTx {
     writer: OwnedMutexGuard<Writer>,
     committer: mpsc::Sender<()>,
+    /// Nothing is left to undo.
     finished: bool,
+    /// A statement failed. SQLite would go on; PostgreSQL does not, and a test on one must hold on both.
+    failed: bool,
 }
 
 impl WriteTx {
-    pub(crate) fn conn(&mut self) -> &Connection {
-        &self.writer.conn
+    /// Runs statements of this transaction.
+    pub(crate) fn run<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if self.failed {
+            return Err(DbError::after_failure());
+        }
+        self.failed = true;
+        self.check()?;
+        let out = work(&self.writer.conn)?;
+        self.failed = false;
+        Ok(out)
     }
 
-    pub(crate) async fn commit(mut self) -> Result<()> {
-        self.writer.check_still_open()?;
-        self.writer.conn.prepare_cached("RELEASE tx")?.execute([])?;
+    /// Back to the savepoint `part`, after a failure too.
+    pub(crate) fn rollback_part(&mut self) -> Result<()> {
+        self.failed = true;
+        self.check()?;
+        self.writer.conn.prepare_cached("ROLLBACK TO part")?.execute([])?;
+        self.writer.conn.prepare_cached("RELEASE part")?.execute([])?;
+        self.failed = false;
+        Ok(())
+    }
+
+    /// Without this a statement after SQLite's own rollback would commit by itself.
+    fn check(&mut self) -> Result<()> {
+        if self.finished {
+            return Err(DbError::after_failure());
+        }
+        self.writer.check_still_open().inspect_err(|_| self.finished = true)
+    }
+
+    pub(crate) async fn commit(mut self, notices: Vec<Notice>) -> Result<()> {
+        self.run(|conn| Ok(conn.prepare_cached("RELEASE tx")?.execute([])?))?;
         self.finished = true;
         let (done, committed) = oneshot::channel();
-        self.writer.waiting.push(done);
+        self.writer.waiting.push(Waiting { done, notices });
         self.committer.send(()).map_err(|_| DbError::other("the committer is gone"))?;
         drop(self);
         committed.await.map_err(|_| DbError::other("the committer is gone"))?
@@ -154,13 +197,15 @@ impl WriteTx {
 
 impl Drop for WriteTx {
     fn drop(&mut self) {
-        if self.finished || self.writer.check_still_open().is_err() {
+        if self.check().is_err() {
             return;
         }
         if let Err(error) = self.writer.conn.execute_batch("ROLLBACK TO tx; RELEASE tx") {
             // Then the others' work in this transaction cannot be told from ours: nobody is told "done".
             tracing::error!(%error, "a SQLite rollback failed");
-            let _ = self.writer.conn.execute_batch("ROLLBACK");
+            if let Err(error) = self.writer.conn.execute_batch("ROLLBACK") {
+                tracing::debug!(%error, "nothing left to roll back");
+            }
             self.writer.open = false;
             self.writer.answer(&Err(DbError::Unavailable("SQLite rolled the transaction back".into())));
         }
@@ -219,7 +264,8 @@ impl Drop for Reader {
 
 pub(crate) fn all<T: FromRow>(conn: &Connection, sql: &str, args: &[Value<'_>]) -> Result<Vec<T>> {
     let mut statement = conn.prepare_cached(sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+    bind(&mut statement, args)?;
+    let mut rows = statement.raw_query();
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
         out.push(T::from_row(&Row::Lite(row))?);
@@ -229,6 +275,24 @@ pub(crate) fn all<T: FromRow>(conn: &Connection, sql: &str, args: &[Value<'_>]) 
 
 pub(crate) fn exec(conn: &Connection, sql: &str, args: &[Value<'_>]) -> Result<u64> {
     let mut statement = conn.prepare_cached(sql)?;
-    let changed = statement.execute(rusqlite::params_from_iter(args))?;
+    bind(&mut statement, args)?;
+    let changed = statement.raw_execute()?;
     u64::try_from(changed).map_err(DbError::other)
+}
+
+/// To SQLite `$2` is a name, numbered by its first appearance; to PostgreSQL it is the second value.
+fn bind(statement: &mut rusqlite::Statement<'_>, args: &[Value<'_>]) -> Result<()> {
+    let count = statement.parameter_count();
+    if count != args.len() {
+        return Err(DbError::Other(format!("the statement takes {count} values, not {}", args.len())));
+    }
+    for index in 1..=count {
+        let number =
+            statement.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let value = number
+            .and_then(|n| args.get(n.checked_sub(1)?))
+            .ok_or_else(|| DbError::Other(format!("parameter {index} is not one of $1 to ${count}")))?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
 }

@@ -1,9 +1,12 @@
 //! PostgreSQL: a pool of connections, `LISTEN` for the others' notices.
+//!
+//! Notices travel on one channel, `hongyan`, as `{process}|{topic}|{payload}`.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, future};
+use tokio::sync::oneshot;
 use tokio_postgres::{AsyncMessage, Config, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -13,8 +16,6 @@ use crate::{
     signal::{Notice, Signals},
 };
 
-/// One channel for all topics; the payload is `{process}|{topic}|{payload}`.
-const CHANNEL: &str = "hongyan";
 const POOL: usize = 16;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection before it says that the database is not available.
@@ -50,10 +51,14 @@ impl Pg {
             .build()
             .map_err(DbError::other)?;
         drop(pool.get().await?);
-        let process: Arc<str> = std::str::from_utf8(&kernel::id::random::<16>().map_err(DbError::other)?.map(hex))
-            .map_err(DbError::other)?
-            .into();
-        let listener = tokio::spawn(listen(config, tls, Arc::clone(&process), signals));
+        let process: Arc<str> =
+            std::str::from_utf8(&kernel::id::random::<16>().map_err(DbError::other)?.map(hex))
+                .map_err(DbError::other)?
+                .into();
+        let (ready, listening) = oneshot::channel();
+        let listener = tokio::spawn(listen(config, tls, Arc::clone(&process), signals, ready));
+        // Whatever others commit from here on is heard. If it cannot be, that is in the log.
+        let _ = listening.await;
         Ok(Self { pool, process, listener })
     }
 
@@ -63,8 +68,13 @@ impl Pg {
 
     pub(crate) async fn begin(&self) -> Result<PgTx> {
         let client = self.get().await?;
-        client.batch_execute("BEGIN").await?;
-        Ok(PgTx { client: Some(client), process: Arc::clone(&self.process), failed: false })
+        Ok(PgTx {
+            client: Some(client),
+            process: Arc::clone(&self.process),
+            pending: vec!["BEGIN"],
+            begun: false,
+            failed: false,
+        })
     }
 
     pub(crate) async fn prepare(&self, sql: &str) -> Result<()> {
@@ -75,12 +85,12 @@ impl Pg {
     /// The best of three: half of the round trip is the error.
     pub(crate) async fn clock_offset(&self, now: impl Fn() -> kernel::Timestamp) -> Result<i64> {
         let client = self.get().await?;
+        let ask =
+            client.prepare_cached("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT").await?;
         let mut best: Option<(Duration, i64)> = None;
         for _ in 0..3 {
             let before = now();
-            let row = client
-                .query_one("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT", &[])
-                .await?;
+            let row = client.query_one(&ask, &[]).await?;
             let after = now();
             let trip = after.since(before);
             let server: i64 = row.try_get(0)?;
@@ -115,49 +125,95 @@ fn tls() -> MakeRustlsConnect {
     MakeRustlsConnect::new(config)
 }
 
+/// `BEGIN` and the savepoints' commands travel with the next statement, so they cost no round trip.
 pub(crate) struct PgTx {
     client: Option<Client>,
     process: Arc<str>,
-    /// A statement failed, hence PostgreSQL will answer `COMMIT` by rolling back, without an error.
+    pending: Vec<&'static str>,
+    /// `BEGIN` was sent.
+    begun: bool,
+    /// A statement failed or its end was not awaited, hence PostgreSQL may answer `COMMIT` by rolling back,
+    /// without an error.
     failed: bool,
 }
 
 impl PgTx {
-    pub(crate) fn client(&self) -> Result<&Client> {
+    fn client(&self) -> Result<&Client> {
         self.client.as_ref().ok_or_else(|| DbError::other("the transaction is over"))
     }
 
-    /// Remembers whether a statement failed.
-    pub(crate) fn noted<T>(&mut self, result: Result<T>) -> Result<T> {
-        self.failed |= result.is_err();
-        result
+    /// Runs a statement of this transaction.
+    pub(crate) async fn run<T>(&mut self, work: impl AsyncFnOnce(&Client) -> Result<T>) -> Result<T> {
+        if self.failed {
+            return Err(DbError::after_failure());
+        }
+        self.failed = true;
+        self.begun = true;
+        let before = std::mem::take(&mut self.pending);
+        let client = self.client()?;
+        let out = if before.is_empty() {
+            work(client).await?
+        } else {
+            // Both are sent before either is answered, in this order.
+            let (before, out) = future::join(control(client, &before), work(client)).await;
+            before?;
+            out?
+        };
+        self.failed = false;
+        Ok(out)
     }
 
-    /// A savepoint brought the transaction back to before the failure.
-    pub(crate) fn recovered(&mut self) {
+    /// Sends a command along with the next statement.
+    pub(crate) fn later(&mut self, sql: &'static str) -> Result<()> {
+        if self.failed {
+            return Err(DbError::after_failure());
+        }
+        self.pending.push(sql);
+        Ok(())
+    }
+
+    /// Back to the savepoint `part`, after a failure too.
+    pub(crate) fn rollback_part(&mut self) {
+        self.pending.extend(["ROLLBACK TO part", "RELEASE part"]);
         self.failed = false;
     }
 
-    pub(crate) async fn commit(mut self, notices: &[Notice]) -> Result<()> {
-        if self.failed {
-            return Err(DbError::other("a statement of this transaction failed"));
+    pub(crate) async fn commit(mut self, notices: Vec<Notice>, signals: Signals) -> Result<()> {
+        if !notices.is_empty() {
+            let process = &self.process;
+            let payloads: Vec<String> =
+                notices.iter().map(|n| format!("{process}|{}|{}", n.topic, n.payload)).collect();
+            self.run(async |client| {
+                exec(
+                    client,
+                    "SELECT pg_notify('hongyan', n) FROM unnest($1::TEXT[]) AS n",
+                    &[(&payloads).into()],
+                )
+                .await
+            })
+            .await?;
         }
-        let client = self.client()?;
-        for notice in notices {
-            let payload = format!("{}|{}|{}", self.process, notice.topic, notice.payload);
-            let notify = client.prepare_cached("SELECT pg_notify($1, $2)").await?;
-            client.execute(&notify, &[&CHANNEL, &payload]).await?;
+        if self.begun {
+            self.later("COMMIT")?;
+            let last = std::mem::take(&mut self.pending);
+            self.failed = true;
+            control(self.client()?, &last).await?;
         }
-        client.batch_execute("COMMIT").await?;
+        // Nothing is left to roll back.
         self.client.take();
+        notices.into_iter().for_each(|notice| signals.publish(notice));
         Ok(())
     }
+}
+
+async fn control(client: &Client, commands: &[&str]) -> Result<()> {
+    Ok(client.batch_execute(&commands.join(";")).await?)
 }
 
 impl Drop for PgTx {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        if client.is_closed() {
+        if client.is_closed() || !self.begun {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -188,42 +244,62 @@ fn params<'a>(args: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
     args.iter().map(|v| v as &(dyn ToSql + Sync)).collect()
 }
 
-/// Hears the other processes' notices. After a lost connection everybody is told to look for themselves,
-/// by a notice with the topic `*`.
-async fn listen(config: Config, tls: MakeRustlsConnect, process: Arc<str>, signals: Signals) {
+/// Hears the other processes' notices. Whenever it begins to hear, everybody is told to look for themselves,
+/// by a notice with the topic `*`: what was said before is lost.
+async fn listen(
+    config: Config,
+    tls: MakeRustlsConnect,
+    process: Arc<str>,
+    signals: Signals,
+    ready: oneshot::Sender<()>,
+) {
     let clock = kernel::Clock::system();
+    let mut ready = Some(ready);
     loop {
-        match listen_once(&config, &tls, &process, &signals).await {
+        match listen_once(&config, &tls, &process, &signals, &mut ready).await {
             Ok(()) => tracing::debug!("the listening connection was closed"),
             Err(error) => tracing::warn!(%error, "cannot listen for notices, the periodic scan stands in"),
         }
+        ready = None;
         clock.sleep(Duration::from_secs(1)).await;
     }
 }
 
-async fn listen_once(config: &Config, tls: &MakeRustlsConnect, process: &str, signals: &Signals) -> Result<()> {
+async fn listen_once(
+    config: &Config,
+    tls: &MakeRustlsConnect,
+    process: &str,
+    signals: &Signals,
+    ready: &mut Option<oneshot::Sender<()>>,
+) -> Result<()> {
     let (client, mut connection) = config.connect(tls.clone()).await?;
     let mut messages = futures_util::stream::poll_fn(move |cx| connection.poll_message(cx));
-    let subscribe = tokio::spawn(async move {
-        let result = client.batch_execute("LISTEN hongyan").await;
-        (client, result)
-    });
-    let mut announced = false;
-    while let Some(message) = messages.next().await {
-        if !announced {
-            announced = true;
-            signals.publish(Notice { topic: "*".into(), payload: "".into() });
-        }
-        if let AsyncMessage::Notification(n) = message? {
-            let mut parts = n.payload().splitn(3, '|');
-            let (from, topic, payload) = (parts.next(), parts.next(), parts.next());
-            if let (Some(from), Some(topic), Some(payload)) = (from, topic, payload)
-                && from != process
-            {
-                signals.publish(Notice { topic: topic.into(), payload: payload.into() });
+    let subscribe = pin!(client.batch_execute("LISTEN hongyan"));
+    let mut subscribe = subscribe.fuse();
+    loop {
+        tokio::select! {
+            listening = &mut subscribe => {
+                listening?;
+                signals.publish(Notice { topic: "*".into(), payload: "".into() });
+                if let Some(ready) = ready.take() {
+                    // Whoever connected may have given up.
+                    let _ = ready.send(());
+                }
+            }
+            message = messages.next() => match message.transpose()? {
+                None => return Ok(()),
+                Some(AsyncMessage::Notification(n)) => hear(process, n.payload(), signals),
+                Some(_) => {}
             }
         }
     }
-    subscribe.abort();
-    Ok(())
+}
+
+fn hear(process: &str, payload: &str, signals: &Signals) {
+    let mut parts = payload.splitn(3, '|');
+    if let (Some(from), Some(topic), Some(payload)) = (parts.next(), parts.next(), parts.next())
+        && from != process
+    {
+        signals.publish(Notice { topic: topic.into(), payload: payload.into() });
+    }
 }

@@ -92,7 +92,9 @@ impl ToSql for Value<'_> {
             Self::Int(v) if *ty == Type::INT4 => out.put_i32(i32::try_from(*v)?),
             Self::Float(v) if *ty == Type::FLOAT8 => out.put_f64(*v),
             // JSON's binary form is its text; JSONB, whose form differs, is not used.
-            Self::Text(v) if [Type::TEXT, Type::VARCHAR, Type::JSON].contains(ty) => out.put_slice(v.as_bytes()),
+            Self::Text(v) if [Type::TEXT, Type::VARCHAR, Type::JSON].contains(ty) => {
+                out.put_slice(v.as_bytes())
+            }
             Self::Bytes(v) if *ty == Type::BYTEA => out.put_slice(v),
             Self::List(v) if *ty == Type::TEXT_ARRAY => return v.to_sql(ty, out),
             other => return Err(format!("cannot bind {other:?} as {ty}").into()),

@@ -1,7 +1,7 @@
 //! What tests need: a database of their own, on both engines.
 //!
 //! PostgreSQL is where `HONGYAN_TEST_POSTGRES` says (`cargo xtask test` starts one and sets it); each test
-//! gets a schema of its own there. Without the variable the PostgreSQL half of a test says that it was
+//! gets a schema of its own there, which goes when the server does. Without the variable the PostgreSQL half of a test says that it was
 //! skipped.
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use kernel::{Clock, Timestamp};
 
 pub use tempfile;
 
-/// A database that is gone when this is dropped.
+/// A database of a test's own.
 pub struct TestDb {
     /// The database, migrated.
     pub db: Db,
@@ -53,6 +53,33 @@ impl TestDb {
         db::migrate(&db, migrations, Timestamp::EPOCH).await.expect("the migrations run");
         Some(Self { db, url, dir: tempfile::tempdir().expect("a temporary folder") })
     }
+
+    /// The same database once more, as another process has it.
+    pub async fn again(&self) -> Db {
+        open(&self.url).await
+    }
+}
+
+/// Opens `sqlite:{file}` or `postgres://…`.
+pub async fn open(url: &str) -> Db {
+    match url.strip_prefix("sqlite:") {
+        Some(file) => Db::open_sqlite(file.as_ref()).expect("SQLite opens"),
+        None => Db::connect_postgres(url).await.expect("PostgreSQL answers"),
+    }
+}
+
+/// Prepares every registered statement that is linked into the test, each of which `db` must have the tables
+/// for, and shows all that it refuses at once. `minimum` says how many there must be at least, lest the
+/// linker drops the registry unseen.
+pub async fn prepare_all(db: &Db, minimum: usize) {
+    assert!(db::STATEMENTS.len() >= minimum, "only {} statements are registered", db::STATEMENTS.len());
+    let mut refused = String::new();
+    for statement in db::STATEMENTS {
+        if let Err(error) = db.prepare(statement).await {
+            refused.push_str(&format!("\n{}: {error}", statement.at));
+        }
+    }
+    assert!(refused.is_empty(), "{} refuses:{refused}", db.engine());
 }
 
 /// Makes two tests of one scenario: `name::sqlite` and `name::postgres`.
