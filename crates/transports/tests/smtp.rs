@@ -12,7 +12,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use support::{FROM, MESSAGE, Peer, Rules, Server, short, to};
+use support::{FROM, MESSAGE, Peer, Rules, Server, to};
 use transports::{Kind, SendError, SmtpPool, Stage};
 
 fn connections(server: &Server) -> usize {
@@ -89,6 +89,18 @@ async fn a_refused_recipient_leaves_the_connection_usable() {
         let whole = server.messages().into_iter().filter(|m| !m.is_empty()).count();
         assert_eq!(whole, 1, "only the accepted recipient gets the message");
     }
+}
+
+#[tokio::test]
+async fn no_empty_message_where_the_sender_was_refused() {
+    let mail = "550 5.7.1 Sender not yours\r\n";
+    let server = Server::with(Rules { mail, pipelined_354: true, ..Rules::default() }).await;
+    let pool = server.pool();
+    for _ in 0..2 {
+        let e = pool.send(FROM, &to("li@example.org"), MESSAGE).await.unwrap_err();
+        assert_eq!((e.kind, e.stage), (Kind::Transient, Stage::Sender));
+    }
+    assert_eq!((connections(&server), server.messages().len()), (2, 0));
 }
 
 #[tokio::test]
@@ -229,7 +241,11 @@ async fn after_the_dot(answer: &'static str, hang: bool) -> SendError {
         })
     })
     .await;
-    let pool = SmtpPool::new(short(server.settings(""))).unwrap();
+    let mut settings = server.settings("");
+    if hang {
+        settings.content_timeout = Duration::from_millis(100);
+    }
+    let pool = SmtpPool::new(settings).unwrap();
     let e = pool.send(FROM, &to("li@example.org"), MESSAGE).await.unwrap_err();
     assert_eq!((e.kind, e.stage), (Kind::Transient, Stage::Content));
     assert_eq!(server.messages().len(), 1, "never repeated by itself");
@@ -286,7 +302,12 @@ async fn nonsense_and_floods_are_cut_off() {
 #[tokio::test]
 async fn silence_ends_in_a_timeout() {
     let silent = Server::start(|mut peer| Box::pin(async move { peer.hang().await })).await;
-    let pool = SmtpPool::new(short(silent.settings(""))).unwrap();
+    let impatient = |server: &Server| {
+        let mut settings = server.settings("");
+        settings.reply_timeout = Duration::from_millis(150);
+        SmtpPool::new(settings).unwrap()
+    };
+    let pool = impatient(&silent);
     let e = pool.send(FROM, &to("li@example.org"), MESSAGE).await.unwrap_err();
     assert_eq!((e.kind, e.stage, e.in_doubt), (Kind::Transient, Stage::Connect, false));
     assert!(e.answer.contains("no answer within"), "{}", e.answer);
@@ -304,7 +325,7 @@ async fn silence_ends_in_a_timeout() {
         })
     })
     .await;
-    let pool = SmtpPool::new(short(dripping.settings(""))).unwrap();
+    let pool = impatient(&dripping);
     assert!(pool.send(FROM, &to("li@example.org"), MESSAGE).await.is_err());
     end.await.unwrap();
 }

@@ -8,7 +8,7 @@ use super::{
     auth,
     settings::{SmtpSettings, TlsMode},
     tls::Connectors,
-    wire::{Reply, Stream, Wire, within},
+    wire::{Broken, Reply, Stream, Wire, within},
 };
 use crate::{SendError, Stage};
 
@@ -57,12 +57,12 @@ impl std::fmt::Display for Story {
 impl Connection {
     pub(super) async fn open(settings: &SmtpSettings, tls: &Connectors) -> Result<Self, SendError> {
         let url = &settings.url;
-        let failed = |e: super::wire::Broken| e.at(Stage::Connect);
+        let failed = |e: Broken| e.at(Stage::Connect);
         let tcp = TcpStream::connect((url.host.as_str(), url.port));
         let tcp = within(settings.connect_timeout, tcp).await.map_err(failed)?;
         // Nagle's algorithm against delayed acknowledgements costs 40 ms per message.
-        tcp.set_nodelay(true).map_err(|e| failed(super::wire::Broken::Lost(e)))?;
-        let here = tcp.local_addr().map_err(|e| failed(super::wire::Broken::Lost(e)))?.ip();
+        tcp.set_nodelay(true).map_err(|e| failed(Broken::Lost(e)))?;
+        let here = tcp.local_addr().map_err(|e| failed(Broken::Lost(e)))?.ip();
         let local = tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
         let hello = settings.hello.clone().unwrap_or_else(|| literal(here));
 
@@ -153,7 +153,11 @@ impl Opening<'_> {
             .ok_or_else(|| SendError::transient(Stage::Tls, "the host is no name for TLS"))?;
         let tcp = wire.into_plain().ok_or_else(|| SendError::transient(Stage::Tls, "TLS inside TLS"))?;
         let stream = within(self.settings.connect_timeout, connector.connect(name, tcp)).await;
-        let stream = stream.map_err(|e| SendError::transient(Stage::Tls, format!("TLS handshake: {e}")))?;
+        let stream = stream.map_err(|e| {
+            // The reason is in the handshake, not in the network that carried it.
+            let reason = if let Broken::Lost(e) = e { e.to_string() } else { e.to_string() };
+            SendError::transient(Stage::Tls, format!("TLS handshake: {reason}"))
+        })?;
         self.story.encrypted = true;
         self.story.verified = !lax;
         Ok(Wire::new(Stream::Tls(Box::new(stream))))

@@ -94,7 +94,7 @@ impl Transaction {
                 // The verdict stands, whatever becomes of the connection.
                 let ahead = if pipelining { commands.count() } else { 0 };
                 let state =
-                    if catch_up(connection, ahead, limit).await { State::Usable } else { State::Broken };
+                    if catch_up(connection, at, ahead, limit).await { State::Usable } else { State::Broken };
                 return Err(Failure { error: reply.refusal(at), state });
             }
         }
@@ -122,12 +122,16 @@ impl Transaction {
 }
 
 /// Reads the answers to the commands that were sent ahead of a refusal. A server may answer DATA, the last of
-/// them, with 354 though it refused the only recipient; a lone dot gets back in step (RFC 2920 §3.1).
-async fn catch_up(connection: &mut Connection, ahead: usize, limit: Duration) -> bool {
+/// them, with 354 though it refused the only recipient; a lone dot gets back in step (RFC 2920 §3.1). Where it was
+/// not the recipient that was refused, the dot might send an empty message: then only closing is safe.
+async fn catch_up(connection: &mut Connection, refused: Stage, ahead: usize, limit: Duration) -> bool {
     for left in (0..ahead).rev() {
         match connection.wire.reply(limit).await {
             Ok(reply) if reply.code == 421 => return false,
             Ok(reply) if left == 0 && reply.code == 354 => {
+                if refused != Stage::Recipient {
+                    return false;
+                }
                 let dot = connection.wire.command(".\r\n", limit).await;
                 return dot.is_ok() && connection.wire.reply(limit).await.is_ok();
             }

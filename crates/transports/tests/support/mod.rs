@@ -7,7 +7,6 @@ use std::{
     path::PathBuf,
     pin::Pin,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use tokio::{
@@ -223,12 +222,6 @@ pub fn to(text: &str) -> Address {
 
 pub const FROM: &str = "b+1@bounce.example.net";
 pub const MESSAGE: &[u8] = b"Subject: hi\r\n\r\nhello\r\n";
-
-pub fn short(mut settings: SmtpSettings) -> SmtpSettings {
-    settings.reply_timeout = Duration::from_millis(150);
-    settings.content_timeout = Duration::from_millis(150);
-    settings
-}
 
 /// A private authority: its PEM file, and a server that its certificate names `127.0.0.1`.
 pub fn private_ca(dir: &std::path::Path) -> (PathBuf, TlsAcceptor) {
