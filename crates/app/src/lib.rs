@@ -1,1 +1,16 @@
-//! x
+//! The program: settings, wiring, life cycle, command line.
+//!
+//! Promises: a wrong setting is named before anything starts; what is started is stopped within ten seconds
+//! of `SIGTERM`, finished or given back; logs hold no secret and no letter's text.
+
+pub mod api;
+pub mod cli;
+pub mod data;
+mod doctor;
+mod pages;
+mod serve;
+pub mod settings;
+pub mod system;
+
+pub use accounts::Plan;
+pub use serve::serve;

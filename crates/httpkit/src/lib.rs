@@ -1,1 +1,23 @@
-//! x
+//! HTTP as all slices share it: reading requests, answering in the contract's envelope, limits.
+//!
+//! Promises
+//! - Every answer of the API, an unknown path, a wrong method and a panic included, has the envelope
+//!   `{code, message, data}` or `{code, message, errors?}` with the HTTP status equal to `code`.
+//! - A refused request names every bad field at once, with the contract's names.
+//! - No text with a NUL or a stray control character gets past [`Fields`].
+//! - Nothing secret is logged: no headers, no query strings, no bodies.
+
+pub mod client;
+pub mod download;
+pub mod envelope;
+pub mod fields;
+pub mod limits;
+pub mod middleware;
+mod text_enum;
+pub mod upload;
+
+pub use client::ClientAddr;
+pub use envelope::{ErrorEnvelope, Failure, OkEnvelope, PageData, Refusals, Reply, ok, ok_page};
+pub use fields::{Bad, Body, Fields, FromField, PathId, Query, text};
+pub use limits::Limiter;
+pub use upload::Upload;

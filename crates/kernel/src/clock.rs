@@ -79,7 +79,10 @@ impl Clock {
                 if left.is_zero() {
                     return;
                 }
-                #[expect(clippy::disallowed_methods, reason = "the one place that sleeps; rereads the clock after")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the one place that sleeps; rereads the clock after"
+                )]
                 tokio::time::sleep(left.min(SLICE)).await;
             },
             Self::Sim(sim) => {

@@ -198,7 +198,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         "d" => 86_400_000,
         _ => return Err(EXPECTED),
     };
-    n.checked_mul(millis).filter(|ms| *ms <= 100 * 366 * 86_400_000).map(Duration::from_millis).ok_or(EXPECTED)
+    n.checked_mul(millis)
+        .filter(|ms| *ms <= 100 * 366 * 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or(EXPECTED)
 }
 
 #[cfg(test)]
@@ -224,8 +227,16 @@ mod tests {
     #[test]
     fn what_is_not_rfc_3339_is_refused() {
         for bad in [
-            "", "now", "2026-10-16", "2026-10-16T08:03:58", "20261016T080358Z", "2026-02-30T00:00:00Z",
-            "2026-10-16T08:03:58Z[UTC]", "2026-10-16T25:00:00Z", "99999-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+            "",
+            "now",
+            "2026-10-16",
+            "2026-10-16T08:03:58",
+            "20261016T080358Z",
+            "2026-02-30T00:00:00Z",
+            "2026-10-16T08:03:58Z[UTC]",
+            "2026-10-16T25:00:00Z",
+            "99999-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
         ] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad} was taken");
         }

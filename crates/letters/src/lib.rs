@@ -1,1 +1,79 @@
-//! x
+//! Letters and time capsules: written now, delivered by time, place or event.
+//!
+//! Owns `letters`, `letter_contents`, `letter_attachments`, `files` and `inbox`. Promises:
+//! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
+//!   once in its inbox, and by e-mail where it goes to an address.
+//! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
+//!   account (or its verification) later is there when it does, and nothing has to be moved.
+//! - What was answered with 200 stays true: a revoked letter is not delivered, a scheduled one is not lost.
+//! - Nobody but its author sees anything of a letter before it is delivered.
+//! - The text of an encrypted letter is sealed at rest and leaves only through `unlock`.
+
+mod http;
+mod mail;
+mod migrations;
+mod model;
+mod ops;
+mod store;
+mod view;
+mod work;
+
+use std::{sync::Arc, time::Duration};
+
+use accounts::Accounts;
+use axum::extract::FromRef;
+use blobs::Blobs;
+use db::Db;
+use kernel::Clock;
+use tokio::sync::watch;
+
+pub use http::router;
+pub use migrations::MIGRATIONS;
+pub use work::{COLLECT_FILE, CollectFile, EMAIL, INBOX, Inbox, LetterMail, NOTICE, NoticeMail};
+
+/// How letters behave here.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long before its `sendTime` a letter must be scheduled, the boundary included.
+    pub min_lead: Duration,
+    /// How long before its `sendTime` a letter becomes final.
+    pub delivering_lead: Duration,
+}
+
+/// The slice's state. Cheap to clone.
+#[derive(Clone)]
+pub struct Letters(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) accounts: Accounts,
+    pub(crate) blobs: Blobs,
+    pub(crate) config: Config,
+    /// True when the process is about to end, so that open streams end too.
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+impl Letters {
+    /// The slice on the accounts' database.
+    #[must_use]
+    pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
+        Self(Arc::new(Inner { accounts, blobs, config, closing }))
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        self.0.accounts.db()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.0.accounts.clock()
+    }
+
+    pub(crate) fn public_url(&self) -> &str {
+        &self.0.accounts.config().public_url
+    }
+}
+
+impl FromRef<Letters> for Accounts {
+    fn from_ref(letters: &Letters) -> Self {
+        letters.0.accounts.clone()
+    }
+}

@@ -1,0 +1,128 @@
+//! The router: the slices' routes, what every server has beside them, and the OpenAPI document.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use httpkit::{Failure, Limiter};
+use kernel::{Problem, ProblemKind};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document, SecurityRequirement,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{pages, system::System};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hongyan",
+        description = "Letters and time capsules that arrive in the future.\n\nEvery answer is \
+            `{code, message, data}`, every refusal `{code, message, errors?}` with `code` equal to the HTTP \
+            status; `errors` names every bad field at once: 400 for what is malformed, 422 for what is against \
+            a rule. Times are RFC 3339; inputs may have any offset, answers are in UTC."
+    ),
+    tags(
+        (name = "accounts", description = "Who is calling"),
+        (name = "letters", description = "Letters, capsules, attachments")
+    ),
+    components(schemas(httpkit::ErrorEnvelope)),
+    modifiers(&Security)
+)]
+struct Base;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Document) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        document
+            .components
+            .get_or_insert_default()
+            .security_schemes
+            .insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+        document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    }
+}
+
+fn slices(system: &System) -> (Router, Document) {
+    let routes = accounts::router(system.accounts.clone()).merge(letters::router(system.letters.clone()));
+    OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", routes).split_for_parts()
+}
+
+/// The OpenAPI document of a system.
+#[must_use]
+pub fn document(system: &System) -> Document {
+    slices(system).1
+}
+
+/// Everything that a server answers.
+pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) -> Router {
+    let (api, document) = slices(system);
+    let limiter = Limiter::new(limits, 500, Duration::from_millis(5));
+    let health = Health { db: system.db.clone(), engine: system.engine.clone(), metrics };
+    api.merge(pages::router())
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .layer(middleware::from_fn_with_state(limiter, httpkit::middleware::limit))
+        .route("/health/live", get(|| async { Json(serde_json::json!({"status": "ok"})) }))
+        .route("/health/ready", get(ready).with_state(health.clone()))
+        .route("/metrics", get(metrics_text).with_state(health))
+        .fallback(httpkit::middleware::not_found)
+        .method_not_allowed_fallback(httpkit::middleware::method_not_allowed)
+        .layer(middleware::from_fn(deadline))
+        .layer(CatchPanicLayer::custom(httpkit::middleware::panicked))
+        .layer(middleware::from_fn(httpkit::middleware::observe))
+}
+
+/// A handler that does not answer in time is given up; an upload may take as long as a slow line needs.
+async fn deadline(request: Request, next: Next) -> Response {
+    let upload = request.uri().path().starts_with("/api/v1/upload/");
+    let limit = Duration::from_secs(if upload { 1800 } else { 30 });
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failure(Problem::new(ProblemKind::Unavailable, "the answer took too long")).into_response(),
+    }
+}
+
+#[derive(Clone)]
+struct Health {
+    db: db::Db,
+    engine: dispatch::Engine,
+    metrics: Option<PrometheusHandle>,
+}
+
+/// 200 when requests can be served: the database answers.
+async fn ready(State(health): State<Health>) -> Response {
+    match health.db.ping().await {
+        Ok(()) => Json(serde_json::json!({"status": "ready"})).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            let body = Json(serde_json::json!({"status": "unavailable", "reason": "database"}));
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
+    }
+}
+
+/// Prometheus' text format.
+async fn metrics_text(State(health): State<Health>) -> Response {
+    let Some(metrics) = &health.metrics else {
+        return Failure(Problem::not_found("path")).into_response();
+    };
+    if let Err(error) = health.engine.observe().await {
+        tracing::warn!(%error, "the engine's gauges cannot be read");
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
+}

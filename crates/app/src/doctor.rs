@@ -1,0 +1,66 @@
+//! `hongyan doctor`: does this installation have what it needs to keep its promises?
+
+use kernel::Clock;
+
+use crate::{cli::say, data, settings::Settings, system};
+
+/// Checks everything and says what it finds; whether all is well.
+pub(crate) async fn run(settings: &Settings) -> bool {
+    let mut well = report("settings", Ok("valid".to_owned()));
+    well &= report("data folder", data_folder(settings));
+    well &= report("database", database(settings).await);
+    well &= report("files", files(settings));
+    well &= report("mail", mail(settings).await);
+    well
+}
+
+fn report(what: &str, found: anyhow::Result<String>) -> bool {
+    let (mark, text, well) = match found {
+        Ok(text) => ("ok  ", text, true),
+        Err(e) => ("FAIL", format!("{e:#}"), false),
+    };
+    say(&format!("{mark} {what}: {text}"));
+    well
+}
+
+fn data_folder(settings: &Settings) -> anyhow::Result<String> {
+    data::prepare(&settings.data_dir)?;
+    data::keyring(&settings.data_dir)?;
+    let path = settings.data_dir.canonicalize()?;
+    Ok(format!("{}, its keyring can be read (keep a copy of it apart from the database)", path.display()))
+}
+
+async fn database(settings: &Settings) -> anyhow::Result<String> {
+    let db = system::open_database(settings).await?;
+    let pending = db::pending(&db, &system::migrations()).await?;
+    if !pending.is_empty() {
+        anyhow::bail!(
+            "{} migrations are missing, run `hongyan migrate`: {}",
+            pending.len(),
+            pending.join(", ")
+        );
+    }
+    let mut text = format!("{}, up to date", db.engine());
+    let machine = Clock::system();
+    if let Some(offset) = db.clock_offset(|| machine.now()).await? {
+        text = format!("{text}, its clock is {offset} µs from ours");
+    }
+    let mut conn = db.read().await?;
+    for kind in [letters::INBOX, letters::EMAIL, letters::NOTICE, accounts::ACCOUNT_MAIL] {
+        let dead = dispatch::store::dead(&mut conn, kind).await?;
+        if dead > 0 {
+            text = format!("{text}, {dead} dead dispatches of kind {kind}");
+        }
+    }
+    Ok(text)
+}
+
+fn files(settings: &Settings) -> anyhow::Result<String> {
+    blobs::Blobs::open(&settings.storage)?;
+    Ok(format!("{} is writable", settings.storage.display()))
+}
+
+async fn mail(settings: &Settings) -> anyhow::Result<String> {
+    let mailer = system::mailer(&settings.mail, settings)?;
+    mailer.check().await.map_err(|e| anyhow::anyhow!("{}", e.answer))
+}

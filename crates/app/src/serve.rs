@@ -1,0 +1,153 @@
+//! `hongyan serve`: from the settings to a running server, and its end.
+
+use std::{future::IntoFuture, net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, serve::ListenerExt as _};
+use kernel::Clock;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    api, data,
+    settings::{Database, Settings},
+    system::System,
+};
+
+/// How long requests and deliveries in hand may take to finish once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(8);
+/// How often the database server's clock is compared with ours.
+const CLOCK_CHECK: Duration = Duration::from_secs(60);
+
+/// Runs until `SIGTERM` or `SIGINT`.
+///
+/// # Errors
+/// What keeps it from starting, with the name of the setting.
+pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    data::prepare(&settings.data_dir)?;
+    let _lock = match settings.database {
+        Database::Sqlite(_) => Some(data::lock(&settings.data_dir)?),
+        // Several processes may share a PostgreSQL, and with it this folder's keys and files.
+        Database::Postgres(_) => None,
+    };
+    let metrics = recorder()?;
+    let clock = Clock::system();
+    let listeners = bind(&settings.listen).await?;
+    let first = listeners.first().and_then(|l| l.local_addr().ok());
+    let public_url = settings.public_url.clone().or_else(|| first.map(derived_url)).unwrap_or_default();
+    let system = System::build(settings, clock.clone(), &public_url).await?;
+    share_clock(&system, &clock).await?;
+
+    let stop = CancellationToken::new();
+    let tracker = TaskTracker::new();
+    if settings.worker {
+        if !system.db.is_shared() {
+            let rescued = system.engine.rescue_all().await?;
+            tracing::debug!(dispatches = rescued, "took back what the last run held");
+        }
+        system.engine.start(&tracker, &stop);
+    }
+    keep_clock(&system, &clock, &tracker, &stop);
+    let router = api::router(&system, settings.limits, Some(metrics));
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        tracing::info!(%address, public_url, "listening");
+        tracker.spawn(answer(listener, router.clone(), stop.clone()));
+    }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = system.db.engine(),
+        mail = if settings.mail.smtp_url.is_some() { "smtp" } else { "file" },
+        data_dir = %settings.data_dir.display(),
+        "ready"
+    );
+
+    signalled().await?;
+    tracing::info!("stopping");
+    stop.cancel();
+    system.close();
+    tracker.close();
+    if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
+        let released = system.engine.release().await?;
+        tracing::warn!(dispatches = released, "gave back what was still in hand");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let named = || format!("server.listen (HONGYAN_SERVER__LISTEN): {address}");
+        listeners.push(TcpListener::bind(address).await.with_context(named)?);
+    }
+    Ok(listeners)
+}
+
+fn derived_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://localhost:{}", address.port());
+    }
+    format!("http://{address}")
+}
+
+async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = serving.into_future().await {
+        tracing::error!(%error, "a listener failed");
+    }
+}
+
+async fn signalled() -> anyhow::Result<()> {
+    let mut term = tokio::signal::unix::signal(SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn recorder() -> anyhow::Result<PrometheusHandle> {
+    let lateness = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0];
+    let requests = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+    Ok(PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("lateness_seconds".to_owned()), &lateness)?
+        .set_buckets_for_metric(Matcher::Suffix("request_seconds".to_owned()), &requests)?
+        .install_recorder()?)
+}
+
+/// Several machines that share a PostgreSQL share its clock: none delivers early because its own is fast.
+async fn share_clock(system: &System, clock: &Clock) -> db::Result<()> {
+    let machine = Clock::system();
+    if let Some(offset) = system.db.clock_offset(|| machine.now()).await? {
+        if offset.abs() > 1_000_000 {
+            tracing::warn!(offset_micros = offset, "this machine's clock differs from the database server's");
+        }
+        clock.adjust(offset);
+    }
+    Ok(())
+}
+
+fn keep_clock(system: &System, clock: &Clock, tracker: &TaskTracker, stop: &CancellationToken) {
+    if !system.db.is_shared() {
+        return;
+    }
+    let (db, clock, stop, machine) = (system.db.clone(), clock.clone(), stop.clone(), Clock::system());
+    tracker.spawn(async move {
+        while stop.run_until_cancelled(machine.sleep(CLOCK_CHECK)).await.is_some() {
+            match db.clock_offset(|| machine.now()).await {
+                Ok(Some(offset)) => clock.adjust(offset),
+                Ok(None) => return,
+                Err(error) => tracing::warn!(%error, "the database server's clock cannot be read"),
+            }
+        }
+    });
+}

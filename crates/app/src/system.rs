@@ -1,0 +1,146 @@
+//! The system put together: from settings to slices, engine and router.
+
+use std::sync::Arc;
+
+use accounts::{Accounts, post::Post};
+use anyhow::Context as _;
+use blobs::Blobs;
+use db::{Db, Migration};
+use dispatch::{Engine, Retry, SingleOptions};
+use kernel::{Clock, seal::Keyring, time::days};
+use letters::Letters;
+use tokio::sync::watch;
+use transports::{Dkim, Mailer, Outbox, SmtpPool, SmtpSettings};
+
+use crate::{
+    data,
+    settings::{Database, Mail, Settings},
+};
+
+/// All migrations, in the order in which they run.
+#[must_use]
+pub fn migrations() -> Vec<Migration> {
+    [dispatch::MIGRATIONS, accounts::MIGRATIONS, letters::MIGRATIONS].concat()
+}
+
+/// Opens the database that the settings name; its schema is not touched.
+///
+/// # Errors
+/// Names `database.url` and the cause.
+pub async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
+    let db = match &settings.database {
+        Database::Sqlite(file) => Db::open_sqlite(file),
+        Database::Postgres(url) => Db::connect_postgres(url).await,
+    };
+    db.context("database.url (HONGYAN_DATABASE__URL): the database cannot be opened")
+}
+
+/// The running parts.
+pub struct System {
+    /// The database, migrated.
+    pub db: Db,
+    /// The clock that everything uses.
+    pub clock: Clock,
+    /// Who people are.
+    pub accounts: Accounts,
+    /// Their letters.
+    pub letters: Letters,
+    /// The deliveries.
+    pub engine: Engine,
+    closing: watch::Sender<bool>,
+}
+
+impl System {
+    /// Puts the system together on a database whose schema it brings up to date.
+    ///
+    /// # Errors
+    /// Names what cannot be opened, and the setting behind it.
+    pub async fn build(settings: &Settings, clock: Clock, public_url: &str) -> anyhow::Result<Self> {
+        data::prepare(&settings.data_dir)?;
+        let keyring = data::keyring(&settings.data_dir)?;
+        let db = open_database(settings).await?;
+        db::migrate(&db, &migrations(), clock.now()).await.context("the migrations cannot be run")?;
+        let blobs = Blobs::open(&settings.storage)
+            .with_context(|| format!("storage.url: {} cannot be opened", settings.storage.display()))?;
+        let post = Arc::new(post(settings, &keyring)?);
+        let config = accounts::Config {
+            public_url: public_url.to_owned(),
+            verify_email: settings.verify_email,
+            limits: settings.limits,
+        };
+        let accounts = Accounts::new(db.clone(), clock.clone(), keyring, blobs.clone(), config)?;
+        let (closing, is_closing) = watch::channel(false);
+        let config =
+            letters::Config { min_lead: settings.min_lead, delivering_lead: settings.delivering_lead };
+        let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
+        let engine = engine(settings, &db, &clock, &accounts, &letters, &post);
+        Ok(Self { db, clock, accounts, letters, engine, closing })
+    }
+
+    /// Ends streams that would otherwise stay open.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+}
+
+fn engine(
+    settings: &Settings,
+    db: &Db,
+    clock: &Clock,
+    accounts: &Accounts,
+    letters: &Letters,
+    post: &Arc<Post>,
+) -> Engine {
+    let mail = SingleOptions {
+        concurrency: 128,
+        per_destination: 32,
+        retry: Retry {
+            first: settings.mail.retry_first,
+            cap: std::time::Duration::from_secs(8 * 3600),
+            max_age: days(7),
+            min_attempts: 5,
+        },
+        timeout: std::time::Duration::from_secs(600),
+    };
+    let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
+    let post = || Arc::clone(post);
+    Engine::builder(db.clone(), clock.clone())
+        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox)
+        .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
+        .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
+        .single(letters::COLLECT_FILE, internal, letters::CollectFile { letters: letters.clone() })
+        .single(
+            accounts::ACCOUNT_MAIL,
+            mail,
+            accounts::AccountMail { accounts: accounts.clone(), post: post() },
+        )
+        .build()
+}
+
+fn post(settings: &Settings, keyring: &Keyring) -> anyhow::Result<Post> {
+    let from = settings.mail.from.clone();
+    let dkim = match &settings.mail.dkim {
+        None => None,
+        Some(dkim) => {
+            let named = || format!("mail.dkim_key (HONGYAN_MAIL__DKIM_KEY): {}", dkim.key_file.display());
+            let key = std::fs::read_to_string(&dkim.key_file).with_context(named)?;
+            Some(Dkim::load(&dkim.selector, from.address.domain(), &key).with_context(named)?)
+        }
+    };
+    Ok(Post::new(mailer(&settings.mail, settings)?, from, dkim, keyring))
+}
+
+/// The way out that the settings chose.
+///
+/// # Errors
+/// Names the setting.
+pub fn mailer(mail: &Mail, settings: &Settings) -> anyhow::Result<Mailer> {
+    let Some(url) = &mail.smtp_url else {
+        let folder = settings.data_dir.join("outbox");
+        let outbox = Outbox::open(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        return Ok(Mailer::File(outbox));
+    };
+    let url = url.parse().context("mail.smtp_url (HONGYAN_MAIL__SMTP_URL)")?;
+    let smtp = SmtpSettings { ca_file: mail.ca_file.clone(), ..SmtpSettings::new(url) };
+    Ok(Mailer::Smtp(SmtpPool::new(smtp).context("mail.smtp_url, mail.ca_file")?))
+}

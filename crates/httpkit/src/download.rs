@@ -1,0 +1,84 @@
+//! Downloads: a stored file, or the range of it that was asked for (RFC 9110 §14).
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use blobs::{Blobs, RangeOutcome, parse_range};
+use kernel::{Problem, ProblemKind};
+
+use crate::{Failure, upload::storage};
+
+/// How a file is served.
+pub struct Download<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// Its type.
+    pub mime: &'a str,
+    /// A stable tag of its bytes, without quotes.
+    pub etag: &'a str,
+    /// `private` for what needs a token, `public` for what does not.
+    pub cache: &'static str,
+    /// Offered as this name; shown in place if `None`.
+    pub save_as: Option<&'a str>,
+}
+
+/// Answers a GET with the file.
+///
+/// # Errors
+/// 404 if it is gone, 416 if there is no such range.
+pub async fn serve(blobs: &Blobs, headers: &HeaderMap, file: Download<'_>) -> Result<Response, Failure> {
+    let size = blobs.size(file.key).await.map_err(|e| storage(&e))?;
+    let total = size.ok_or_else(|| Problem::not_found("file"))?;
+    let etag = format!("\"{}\"", file.etag);
+    let mut response = Response::builder()
+        .header(header::ETAG, &etag)
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CACHE_CONTROL, format!("{}, max-age=86400", file.cache))
+        // A file is a file: whatever a browser makes of it, it runs nothing.
+        .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    let asked = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    if asked(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|t| t.trim() == etag)) {
+        return build(response.status(StatusCode::NOT_MODIFIED), Body::empty());
+    }
+    let current = asked(header::IF_RANGE).is_none_or(|tag| tag.trim() == etag);
+    let outcome = match asked(header::RANGE).filter(|_| current) {
+        Some(range) => parse_range(range, total),
+        None => RangeOutcome::Full,
+    };
+    let range = match outcome {
+        RangeOutcome::Full => None,
+        RangeOutcome::Partial(range) => Some(range),
+        RangeOutcome::Unsatisfiable => {
+            let text = format!("the file has {total} bytes");
+            return Err(Problem::new(ProblemKind::RangeNotSatisfiable, text).into());
+        }
+    };
+    let object = blobs.read(file.key, range.clone()).await.map_err(|e| storage(&e))?;
+    let object = object.ok_or_else(|| Problem::not_found("file"))?;
+    response = response
+        .header(header::CONTENT_TYPE, file.mime)
+        .header(header::CONTENT_LENGTH, object.range.end - object.range.start);
+    if let Some(name) = file.save_as {
+        response = response.header(header::CONTENT_DISPOSITION, disposition(name));
+    }
+    if let Some(range) = range {
+        let text = format!("bytes {}-{}/{total}", range.start, range.end.saturating_sub(1));
+        response = response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, text);
+    }
+    build(response, Body::from_stream(object.body))
+}
+
+fn build(builder: axum::http::response::Builder, body: Body) -> Result<Response, Failure> {
+    builder.body(body).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be built");
+        Problem::internal().into()
+    })
+}
+
+/// RFC 6266 with RFC 8187's encoding, which takes any name.
+fn disposition(name: &str) -> String {
+    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    format!("inline; filename*=UTF-8''{encoded}")
+}

@@ -1,0 +1,40 @@
+//! The routes of letters: seeds 001, 002 §2, §3, §6.1, 003, and `unlock`, `deliveries`, `events`.
+
+mod capsule_style;
+mod capsules;
+mod create_mail;
+mod delete_mail;
+mod deliveries;
+mod download_file;
+mod events;
+mod get_mail;
+mod list_mails;
+mod read;
+mod revoke_mail;
+mod send_to_future;
+mod unlock_mail;
+mod update_mail;
+mod upload_attachment;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::Letters;
+
+/// All routes, relative to `/api/v1`.
+pub fn router(letters: Letters) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list_mails::list_mails, create_mail::create_capsule_mail))
+        .routes(routes!(create_mail::create_future_mail))
+        .routes(routes!(send_to_future::send_to_future))
+        .routes(routes!(get_mail::get_mail, update_mail::update_mail, delete_mail::delete_mail))
+        .routes(routes!(revoke_mail::revoke_mail))
+        .routes(routes!(unlock_mail::unlock_mail))
+        .routes(routes!(deliveries::deliveries))
+        .routes(routes!(capsules::capsules))
+        .routes(routes!(capsule_style::update_capsule_style))
+        .routes(routes!(download_file::get_file))
+        .routes(routes!(download_file::get_thumbnail))
+        .routes(routes!(events::events))
+        .merge(upload_attachment::router())
+        .with_state(letters)
+}

@@ -1,0 +1,76 @@
+//! The tables of letters: `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`.
+//!
+//! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
+//! `status` or `delivered_at`, so that PostgreSQL delivers with heap-only updates.
+
+use db::Migration;
+
+/// In order.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    name: "letters/001_letters",
+    sql: "
+CREATE TABLE letters (
+    id {ID} NOT NULL PRIMARY KEY,
+    owner_id {ID} NOT NULL,
+    title TEXT NOT NULL,
+    recipient_type {ID} NOT NULL CHECK (recipient_type IN ('SELF', 'SPECIFIC', 'PUBLIC')),
+    recipient_email TEXT,
+    recipient_key {ID},
+    status {ID} NOT NULL CHECK (status IN ('DRAFT', 'SCHEDULED', 'DELIVERED')),
+    send_time BIGINT,
+    trigger_type {ID} CHECK (trigger_type IN ('TIME', 'LOCATION', 'EVENT')),
+    delivered_at BIGINT,
+    has_attachments BOOLEAN NOT NULL,
+    is_encrypted BOOLEAN NOT NULL,
+    capsule_style TEXT NOT NULL,
+    glow DOUBLE PRECISION,
+    ordinal BIGINT NOT NULL,
+    schedule_no BIGINT NOT NULL DEFAULT 0,
+    scheduled_at BIGINT,
+    scheduled_month {ID},
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+--sqlite );
+--pg ) WITH (fillfactor = 70);
+CREATE INDEX letters_owner ON letters (owner_id, id);
+
+CREATE TABLE letter_contents (
+    letter_id {ID} NOT NULL PRIMARY KEY,
+    content TEXT,
+    sealed {BYTES},
+    trigger_condition TEXT NOT NULL
+);
+
+CREATE TABLE files (
+    id {ID} NOT NULL PRIMARY KEY,
+    owner_id {ID} NOT NULL,
+    name TEXT NOT NULL,
+    kind {ID} NOT NULL CHECK (kind IN ('IMAGE', 'VOICE', 'VIDEO')),
+    mime TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    thumbnail_mime TEXT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE letter_attachments (
+    letter_id {ID} NOT NULL,
+    position BIGINT NOT NULL,
+    id {ID} NOT NULL,
+    file_id {ID} REFERENCES files (id),
+    kind {ID} NOT NULL CHECK (kind IN ('IMAGE', 'VOICE', 'VIDEO')),
+    url TEXT,
+    thumbnail TEXT,
+    PRIMARY KEY (letter_id, position)
+);
+CREATE INDEX letter_attachments_file ON letter_attachments (file_id);
+
+CREATE TABLE inbox (
+    mailbox {ID} NOT NULL,
+    delivered_at BIGINT NOT NULL,
+    letter_id {ID} NOT NULL,
+    PRIMARY KEY (mailbox, delivered_at, letter_id)
+--sqlite ) WITHOUT ROWID;
+--pg );
+",
+}];

@@ -1,0 +1,635 @@
+//! All SQL on the letters' tables.
+
+use std::time::Duration;
+
+use db::{Conn, Result, Tx, args, sql};
+use kernel::{PageRequest, Timestamp};
+
+use crate::model::{AttachmentType, RecipientType, Status, Stored, TriggerType};
+
+db::row! {
+    /// A letter without its text.
+    #[derive(Debug, Clone)]
+    pub(crate) struct LetterRow {
+        pub(crate) id: String,
+        pub(crate) owner_id: String,
+        pub(crate) title: String,
+        pub(crate) recipient_type: RecipientType,
+        pub(crate) recipient_email: Option<String>,
+        pub(crate) recipient_key: Option<String>,
+        pub(crate) stored: Stored,
+        pub(crate) send_time: Option<Timestamp>,
+        pub(crate) trigger_type: Option<TriggerType>,
+        pub(crate) delivered_at: Option<Timestamp>,
+        pub(crate) has_attachments: bool,
+        pub(crate) is_encrypted: bool,
+        pub(crate) capsule_style: String,
+        pub(crate) glow: Option<f64>,
+        pub(crate) ordinal: i64,
+        pub(crate) schedule_no: i64,
+        pub(crate) scheduled_at: Option<Timestamp>,
+        pub(crate) scheduled_month: Option<String>,
+        pub(crate) created_at: Timestamp,
+        pub(crate) updated_at: Timestamp,
+    }
+}
+
+db::row! {
+    /// A letter's text.
+    #[derive(Debug, Clone)]
+    pub(crate) struct ContentRow {
+        /// Plain, unless sealed.
+        pub(crate) content: Option<String>,
+        /// Sealed, if the letter is encrypted.
+        pub(crate) sealed: Option<Vec<u8>>,
+        /// JSON.
+        pub(crate) trigger_condition: String,
+    }
+}
+
+impl LetterRow {
+    pub(crate) fn status(&self, now: Timestamp, lead: Duration) -> Status {
+        Status::of(self.stored, self.send_time, now, lead)
+    }
+
+    /// The inbox it goes to: a user's id, a normalized address, or [`PUBLIC`].
+    pub(crate) fn mailbox(&self) -> &str {
+        match self.recipient_type {
+            RecipientType::Myself => &self.owner_id,
+            RecipientType::Specific => self.recipient_key.as_deref().unwrap_or_default(),
+            RecipientType::Public => PUBLIC,
+        }
+    }
+}
+
+/// The mailbox of public letters. Has no `@` and no `_`, so it is neither an address nor a user's id.
+pub(crate) const PUBLIC: &str = "public";
+
+/// A letter by its id.
+pub(crate) async fn letter(conn: &mut Conn, id: &str) -> Result<Option<LetterRow>> {
+    conn.opt(
+        sql!(
+            "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+             FROM letters WHERE id = $1"
+        ),
+        args![id],
+    )
+    .await
+}
+
+/// A letter of this owner, locked until the transaction ends.
+pub(crate) async fn lock(tx: &mut Tx, id: &str, owner: &str) -> Result<Option<LetterRow>> {
+    tx.opt(
+        sql!(
+            sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                        send_time, trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style,
+                        glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                     FROM letters WHERE id = $1 AND owner_id = $2",
+            postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                          send_time, trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style,
+                          glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                       FROM letters WHERE id = $1 AND owner_id = $2 FOR UPDATE"
+        ),
+        args![id, owner],
+    )
+    .await
+}
+
+pub(crate) async fn content(conn: &mut Conn, id: &str) -> Result<ContentRow> {
+    conn.one(
+        sql!("SELECT content, sealed, trigger_condition FROM letter_contents WHERE letter_id = $1"),
+        args![id],
+    )
+    .await
+}
+
+pub(crate) async fn insert(tx: &mut Tx, l: &LetterRow, c: &ContentRow) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO letters (id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                send_time, trigger_type, has_attachments, is_encrypted, capsule_style, ordinal, created_at,
+                updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)"
+        ),
+        args![
+            &l.id,
+            &l.owner_id,
+            &l.title,
+            l.recipient_type,
+            &l.recipient_email,
+            &l.recipient_key,
+            l.stored,
+            l.send_time,
+            l.trigger_type,
+            l.has_attachments,
+            l.is_encrypted,
+            &l.capsule_style,
+            l.ordinal,
+            l.created_at,
+        ],
+    )
+    .await?;
+    tx.exec(
+        sql!(
+            "INSERT INTO letter_contents (letter_id, content, sealed, trigger_condition)
+             VALUES ($1, $2, $3, $4)"
+        ),
+        args![&l.id, &c.content, c.sealed.as_deref(), &c.trigger_condition],
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes all that an update may change of a locked draft.
+pub(crate) async fn update(tx: &mut Tx, l: &LetterRow, c: &ContentRow) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE letters SET title = $2, recipient_type = $3, recipient_email = $4, recipient_key = $5,
+                send_time = $6, trigger_type = $7, has_attachments = $8, is_encrypted = $9,
+                capsule_style = $10, updated_at = $11
+             WHERE id = $1"
+        ),
+        args![
+            &l.id,
+            &l.title,
+            l.recipient_type,
+            &l.recipient_email,
+            &l.recipient_key,
+            l.send_time,
+            l.trigger_type,
+            l.has_attachments,
+            l.is_encrypted,
+            &l.capsule_style,
+            l.updated_at,
+        ],
+    )
+    .await?;
+    tx.exec(
+        sql!(
+            "UPDATE letter_contents SET content = $2, sealed = $3, trigger_condition = $4
+             WHERE letter_id = $1"
+        ),
+        args![&l.id, &c.content, c.sealed.as_deref(), &c.trigger_condition],
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes the scheduling of a locked draft.
+pub(crate) async fn schedule(tx: &mut Tx, l: &LetterRow, trigger_condition: &str) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE letters SET status = $2, send_time = $3, trigger_type = $4, schedule_no = $5,
+                scheduled_at = $6, scheduled_month = $7, updated_at = $6
+             WHERE id = $1"
+        ),
+        args![
+            &l.id,
+            l.stored,
+            l.send_time,
+            l.trigger_type,
+            l.schedule_no,
+            l.scheduled_at,
+            &l.scheduled_month,
+        ],
+    )
+    .await?;
+    tx.exec(
+        sql!("UPDATE letter_contents SET trigger_condition = $2 WHERE letter_id = $1"),
+        args![&l.id, trigger_condition],
+    )
+    .await
+    .map(drop)
+}
+
+/// Makes a draft of a locked scheduled letter.
+pub(crate) async fn revoke(tx: &mut Tx, id: &str, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE letters SET status = 'DRAFT', scheduled_at = NULL, updated_at = $2 WHERE id = $1"),
+        args![id, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Removes a locked draft; its attachments first.
+pub(crate) async fn delete(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.exec(sql!("DELETE FROM letter_contents WHERE letter_id = $1"), args![id]).await?;
+    tx.exec(sql!("DELETE FROM letters WHERE id = $1"), args![id]).await.map(drop)
+}
+
+pub(crate) async fn set_style(
+    tx: &mut Tx,
+    id: &str,
+    style: Option<&str>,
+    glow: Option<f64>,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE letters SET capsule_style = COALESCE(CAST($2 AS TEXT), capsule_style),
+                glow = COALESCE(CAST($3 AS DOUBLE PRECISION), glow), updated_at = $4
+             WHERE id = $1"
+        ),
+        args![id, style, glow, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Puts due letters into their inboxes: each that is still scheduled under this schedule number, once.
+/// `dispatch_ids` are `{letter}/{schedule number}/inbox`. How many went.
+pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp) -> Result<u64> {
+    let went: Vec<(String, String)> = tx
+        .all(
+            sql!(
+                sqlite: "UPDATE letters SET status = 'DELIVERED', delivered_at = $2
+                         FROM (SELECT value AS dispatch, substr(value, 1, instr(value, '/') - 1) AS letter
+                               FROM json_each($1)) AS due
+                         WHERE id = due.letter AND status = 'SCHEDULED'
+                           AND due.dispatch = id || '/' || schedule_no || '/inbox'
+                         RETURNING id, CASE recipient_type WHEN 'SELF' THEN owner_id
+                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END",
+                postgres: "WITH due AS (
+                               SELECT dispatch, split_part(dispatch, '/', 1) AS letter
+                               FROM unnest(CAST($1 AS TEXT[])) AS dispatch),
+                           went AS (
+                               UPDATE letters SET status = 'DELIVERED', delivered_at = $2 FROM due
+                               WHERE id = due.letter AND status = 'SCHEDULED'
+                                 AND due.dispatch = id || '/' || schedule_no || '/inbox'
+                               RETURNING id, delivered_at, CASE recipient_type WHEN 'SELF' THEN owner_id
+                                  WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END AS mailbox),
+                           arrived AS (
+                               INSERT INTO inbox (mailbox, delivered_at, letter_id)
+                               SELECT mailbox, delivered_at, id FROM went RETURNING letter_id, mailbox)
+                           SELECT letter_id, mailbox FROM arrived"
+            ),
+            args![dispatch_ids, now],
+        )
+        .await?;
+    for_sqlite_insert(tx, &went, now).await?;
+    Ok(u64::try_from(went.len()).unwrap_or(u64::MAX))
+}
+
+/// SQLite's `UPDATE … RETURNING` cannot feed an `INSERT`, so that its half is a statement of its own; on
+/// PostgreSQL the rows are there already and the conflict makes this a no-op that is not even sent.
+async fn for_sqlite_insert(tx: &mut Tx, went: &[(String, String)], now: Timestamp) -> Result<()> {
+    if tx.is_postgres() {
+        return Ok(());
+    }
+    for (letter, mailbox) in went {
+        tx.exec(
+            sql!("INSERT INTO inbox (mailbox, delivered_at, letter_id) VALUES ($1, $2, $3)"),
+            args![mailbox, now, letter],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Which letters a page shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter<'a> {
+    pub(crate) owner: &'a str,
+    /// The mailboxes whose letters the owner may read: their id, and their address if it opens letters.
+    pub(crate) mailboxes: Vec<&'a str>,
+    pub(crate) stored: Option<Stored>,
+    /// Only later than this.
+    pub(crate) after: Option<Timestamp>,
+    /// Only up to this.
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) page: PageRequest,
+}
+
+impl<'a> Filter<'a> {
+    /// `status` as the letters' readers see it, in terms of what is stored.
+    pub(crate) fn status(mut self, status: Option<Status>, now: Timestamp, lead: Duration) -> Filter<'a> {
+        let edge = now + lead;
+        (self.stored, self.after, self.until) = match status {
+            None => (None, None, None),
+            Some(Status::Draft) => (Some(Stored::Draft), None, None),
+            Some(Status::Delivered) => (Some(Stored::Delivered), None, None),
+            Some(Status::Pending) => (Some(Stored::Scheduled), Some(edge), None),
+            Some(Status::Delivering) => (Some(Stored::Scheduled), None, Some(edge)),
+        };
+        self
+    }
+}
+
+/// The author's own letters: drafts, or all others. The newest first, and how many there are.
+pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result<(Vec<LetterRow>, i64)> {
+    let total: (i64,) = conn
+        .one(
+            sql!(
+                "SELECT COUNT(*) FROM letters
+                 WHERE owner_id = $1 AND (status = 'DRAFT') = $2
+                   AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                   AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                   AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)"
+            ),
+            args![f.owner, drafts, f.stored, f.after, f.until],
+        )
+        .await?;
+    if total.0 == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows = conn
+        .all(
+            sql!(
+                "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                 FROM letters
+                 WHERE owner_id = $1 AND (status = 'DRAFT') = $2
+                   AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                   AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                   AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                 ORDER BY id DESC LIMIT $6 OFFSET $7"
+            ),
+            args![f.owner, drafts, f.stored, f.after, f.until, f.page.size, f.page.offset()],
+        )
+        .await?;
+    Ok((rows, total.0))
+}
+
+/// What was delivered to the mailboxes, the latest first, and how much there is.
+pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
+    // Everything in an inbox is delivered.
+    if f.stored.is_some_and(|s| s != Stored::Delivered) {
+        return Ok((Vec::new(), 0));
+    }
+    let total: (i64,) = conn
+        .one(
+            sql!(
+                sqlite: "SELECT COUNT(*) FROM inbox WHERE mailbox IN (SELECT value FROM json_each($1))",
+                postgres: "SELECT COUNT(*) FROM inbox WHERE mailbox = ANY($1)"
+            ),
+            args![f.mailboxes.clone()],
+        )
+        .await?;
+    if total.0 == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows = conn
+        .all(
+            sql!(
+                sqlite: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at
+                         FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
+                         WHERE i.mailbox IN (SELECT value FROM json_each($1))
+                         ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3",
+                postgres: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                              l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                              l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                              l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at
+                           FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
+                           WHERE i.mailbox = ANY($1)
+                           ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3"
+            ),
+            args![f.mailboxes.clone(), f.page.size, f.page.offset()],
+        )
+        .await?;
+    Ok((rows, total.0))
+}
+
+/// The author's own and what was delivered to them, each once, the newest first, and how many there are.
+pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
+    let total: (i64,) = conn
+        .one(
+            sql!(
+                sqlite: "SELECT COUNT(*) FROM letters
+                         WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox IN (SELECT value FROM json_each($2)))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)",
+                postgres: "SELECT COUNT(*) FROM letters
+                           WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
+                                 UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
+                             AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                             AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                             AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)"
+            ),
+            args![f.owner, f.mailboxes.clone(), f.stored, f.after, f.until],
+        )
+        .await?;
+    if total.0 == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows = conn
+        .all(
+            sql!(
+                sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                            send_time, trigger_type, delivered_at, has_attachments, is_encrypted,
+                            capsule_style, glow, ordinal, schedule_no, scheduled_at, scheduled_month,
+                            created_at, updated_at
+                         FROM letters
+                         WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox IN (SELECT value FROM json_each($2)))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                         ORDER BY id DESC LIMIT $6 OFFSET $7",
+                postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                              send_time, trigger_type, delivered_at, has_attachments, is_encrypted,
+                              capsule_style, glow, ordinal, schedule_no, scheduled_at, scheduled_month,
+                              created_at, updated_at
+                           FROM letters
+                           WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
+                                 UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
+                             AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                             AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                             AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                           ORDER BY id DESC LIMIT $6 OFFSET $7"
+            ),
+            args![
+                f.owner,
+                f.mailboxes.clone(),
+                f.stored,
+                f.after,
+                f.until,
+                f.page.size,
+                f.page.offset()
+            ],
+        )
+        .await?;
+    Ok((rows, total.0))
+}
+
+/// The author's newest letters, for the capsule view.
+pub(crate) async fn capsules(conn: &mut Conn, owner: &str, most: i64) -> Result<Vec<LetterRow>> {
+    conn.all(
+        sql!(
+            "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+             FROM letters WHERE owner_id = $1 ORDER BY id DESC LIMIT $2"
+        ),
+        args![owner, most],
+    )
+    .await
+}
+
+/// What came to the mailboxes after a moment: letter and moment, the earliest first.
+pub(crate) async fn arrived_after(
+    conn: &mut Conn,
+    mailboxes: Vec<&str>,
+    after: Timestamp,
+    most: i64,
+) -> Result<Vec<(String, Timestamp)>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT letter_id, delivered_at FROM inbox
+                     WHERE mailbox IN (SELECT value FROM json_each($1)) AND delivered_at > $2
+                     ORDER BY delivered_at, letter_id LIMIT $3",
+            postgres: "SELECT letter_id, delivered_at FROM inbox
+                       WHERE mailbox = ANY($1) AND delivered_at > $2
+                       ORDER BY delivered_at, letter_id LIMIT $3"
+        ),
+        args![mailboxes, after, most],
+    )
+    .await
+}
+
+db::row! {
+    /// An uploaded file.
+    #[derive(Debug, Clone)]
+    pub(crate) struct FileRow {
+        pub(crate) id: String,
+        pub(crate) owner_id: String,
+        pub(crate) name: String,
+        pub(crate) kind: AttachmentType,
+        pub(crate) mime: String,
+        pub(crate) size: i64,
+        pub(crate) sha256: String,
+        pub(crate) thumbnail_mime: Option<String>,
+    }
+}
+
+pub(crate) async fn insert_file(tx: &mut Tx, f: &FileRow, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO files (id, owner_id, name, kind, mime, size, sha256, thumbnail_mime, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        ),
+        args![&f.id, &f.owner_id, &f.name, f.kind, &f.mime, f.size, &f.sha256, &f.thumbnail_mime, now],
+    )
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn file(conn: &mut Conn, id: &str) -> Result<Option<FileRow>> {
+    conn.opt(
+        sql!("SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime FROM files WHERE id = $1"),
+        args![id],
+    )
+    .await
+}
+
+/// A file, locked until the transaction ends, so that it is not attached and collected at once.
+pub(crate) async fn lock_file(tx: &mut Tx, id: &str) -> Result<Option<FileRow>> {
+    tx.opt(
+        sql!(
+            sqlite: "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime
+                     FROM files WHERE id = $1",
+            postgres: "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime
+                       FROM files WHERE id = $1 FOR UPDATE"
+        ),
+        args![id],
+    )
+    .await
+}
+
+/// Whether any letter has this file.
+pub(crate) async fn file_is_attached(tx: &mut Tx, id: &str) -> Result<bool> {
+    let row: Option<(String,)> = tx
+        .opt(sql!("SELECT letter_id FROM letter_attachments WHERE file_id = $1 LIMIT 1"), args![id])
+        .await?;
+    Ok(row.is_some())
+}
+
+pub(crate) async fn delete_file(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.exec(sql!("DELETE FROM files WHERE id = $1"), args![id]).await.map(drop)
+}
+
+/// Whether one of these mailboxes (the public one included) received a letter with this file.
+pub(crate) async fn file_was_received(conn: &mut Conn, id: &str, mailboxes: Vec<&str>) -> Result<bool> {
+    let row: Option<(String,)> = conn
+        .opt(
+            sql!(
+                sqlite: "SELECT a.letter_id FROM letter_attachments AS a
+                         JOIN letters AS l ON l.id = a.letter_id
+                         JOIN inbox AS i ON i.letter_id = l.id AND i.delivered_at = l.delivered_at
+                         WHERE a.file_id = $1 AND i.mailbox IN (SELECT value FROM json_each($2)) LIMIT 1",
+                postgres: "SELECT a.letter_id FROM letter_attachments AS a
+                           JOIN letters AS l ON l.id = a.letter_id
+                           JOIN inbox AS i ON i.letter_id = l.id AND i.delivered_at = l.delivered_at
+                           WHERE a.file_id = $1 AND i.mailbox = ANY($2) LIMIT 1"
+            ),
+            args![id, mailboxes],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// An attachment of a letter.
+#[derive(Debug, Clone)]
+pub(crate) struct NewAttachment {
+    pub(crate) id: String,
+    pub(crate) file_id: Option<String>,
+    pub(crate) kind: AttachmentType,
+    pub(crate) url: Option<String>,
+    pub(crate) thumbnail: Option<String>,
+}
+
+/// Replaces a letter's attachments; the files that were attached before.
+pub(crate) async fn set_attachments(
+    tx: &mut Tx,
+    letter: &str,
+    attachments: &[NewAttachment],
+) -> Result<Vec<String>> {
+    let old: Vec<(Option<String>,)> = tx
+        .all(sql!("DELETE FROM letter_attachments WHERE letter_id = $1 RETURNING file_id"), args![letter])
+        .await?;
+    for (position, a) in (0_i64..).zip(attachments) {
+        tx.exec(
+            sql!(
+                "INSERT INTO letter_attachments (letter_id, position, id, file_id, kind, url, thumbnail)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)"
+            ),
+            args![letter, position, &a.id, &a.file_id, a.kind, &a.url, &a.thumbnail],
+        )
+        .await?;
+    }
+    Ok(old.into_iter().filter_map(|(file,)| file).collect())
+}
+
+db::row! {
+    /// An attachment with its file, if it is one of ours.
+    #[derive(Debug, Clone)]
+    pub(crate) struct AttachmentRow {
+        pub(crate) id: String,
+        pub(crate) file_id: Option<String>,
+        pub(crate) kind: AttachmentType,
+        pub(crate) url: Option<String>,
+        pub(crate) thumbnail: Option<String>,
+        pub(crate) size: Option<i64>,
+        pub(crate) file_thumbnail: Option<String>,
+    }
+}
+
+pub(crate) async fn attachments(conn: &mut Conn, letter: &str) -> Result<Vec<AttachmentRow>> {
+    conn.all(
+        sql!(
+            "SELECT a.id, a.file_id, a.kind, a.url, a.thumbnail, f.size, f.thumbnail_mime
+             FROM letter_attachments AS a LEFT JOIN files AS f ON f.id = a.file_id
+             WHERE a.letter_id = $1 ORDER BY a.position"
+        ),
+        args![letter],
+    )
+    .await
+}

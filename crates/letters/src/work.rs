@@ -1,0 +1,210 @@
+//! The letters' dispatch kinds.
+//!
+//! | kind | id | does |
+//! | --- | --- | --- |
+//! | `letter.inbox` | `{letter}/{n}/inbox` | puts the letter into its inbox; a batch kind |
+//! | `letter.email` | `{letter}/{n}/email` | mails it to the address of a SPECIFIC letter |
+//! | `letter.notice` | `{letter}/{n}/notice` | tells the author that the mail was refused for good |
+//! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
+
+use std::sync::Arc;
+
+use accounts::post::Post;
+use db::Tx;
+use dispatch::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
+use kernel::{Problem, Timestamp};
+
+use crate::{Letters, mail, model::Stored, store};
+
+/// Puts letters into inboxes.
+pub const INBOX: &str = "letter.inbox";
+/// Mails letters.
+pub const EMAIL: &str = "letter.email";
+/// Mails authors about letters.
+pub const NOTICE: &str = "letter.notice";
+/// Removes unused files.
+pub const COLLECT_FILE: &str = "letter.collect-file";
+
+/// Delivers whole batches of letters to their inboxes.
+pub struct Inbox;
+
+impl Batch for Inbox {
+    fn deliver<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        batch: &'a [Dispatch],
+        now: Timestamp,
+    ) -> BoxFuture<'a, db::Result<()>> {
+        Box::pin(async move {
+            store::deliver(tx, batch.iter().map(|d| d.id.as_str()).collect(), now).await?;
+            bus::publish(tx, bus::Event::LettersDelivered);
+            Ok(())
+        })
+    }
+}
+
+/// Mails letters to addresses.
+pub struct LetterMail {
+    /// The slice.
+    pub letters: Letters,
+    /// The way out.
+    pub post: Arc<Post>,
+}
+
+impl Single for LetterMail {
+    fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.letters.mail(d).await {
+                Ok(Some(letterhead)) => self.post.deliver(d, letterhead).await,
+                Ok(None) => Outcome::Done("the letter is not on its way any more".to_owned()),
+                Err(problem) => not_now(problem),
+            }
+        })
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        d: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, db::Result<()>> {
+        Box::pin(async move {
+            let Settled::Dead(reason) = end else { return Ok(()) };
+            let notice = NewDispatch {
+                id: format!("{}/notice", d.id.trim_end_matches("/email")),
+                kind: NOTICE,
+                subject: d.subject.clone(),
+                destination: String::new(),
+                payload: Some(reason.clone()),
+                due_at: now,
+            };
+            dispatch::enqueue(tx, now, &[notice]).await.map(drop)
+        })
+    }
+}
+
+/// Tells authors what became of their letters.
+pub struct NoticeMail {
+    /// The slice.
+    pub letters: Letters,
+    /// The way out.
+    pub post: Arc<Post>,
+}
+
+impl Single for NoticeMail {
+    fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.letters.notice(d).await {
+                Ok(Some(letterhead)) => self.post.deliver(d, letterhead).await,
+                Ok(None) => Outcome::Done("nobody to tell, or not wanted".to_owned()),
+                Err(problem) => not_now(problem),
+            }
+        })
+    }
+}
+
+fn not_now(problem: Problem) -> Outcome {
+    Outcome::Retry { reason: problem.message, after: None, in_doubt: false }
+}
+
+impl Letters {
+    /// The mail of a letter; `None` if the letter is not (any more) on its way under this schedule number.
+    async fn mail(&self, d: &Dispatch) -> Result<Option<accounts::post::Letterhead>, Problem> {
+        let mut conn = self.db().read().await?;
+        let Some(letter) = store::letter(&mut conn, &d.subject).await? else { return Ok(None) };
+        let current = d.id == format!("{}/{}/email", letter.id, letter.schedule_no);
+        if !current || letter.stored == Stored::Draft {
+            return Ok(None);
+        }
+        let Some(to) = letter.recipient_email.clone() else { return Ok(None) };
+        let content = store::content(&mut conn, &letter.id).await?;
+        let attachments = store::attachments(&mut conn, &letter.id).await?;
+        let senders = accounts::store::people(&mut conn, vec![&letter.owner_id]).await?;
+        Ok(Some(mail::letter(&mail::Written {
+            to,
+            sender: senders.into_iter().next(),
+            letter: &letter,
+            content: content.content.as_deref(),
+            attachments: attachments.len(),
+            public_url: self.public_url(),
+        })))
+    }
+
+    async fn notice(&self, d: &Dispatch) -> Result<Option<accounts::post::Letterhead>, Problem> {
+        let mut conn = self.db().read().await?;
+        let Some(letter) = store::letter(&mut conn, &d.subject).await? else { return Ok(None) };
+        let authors = accounts::store::people(&mut conn, vec![&letter.owner_id]).await?;
+        let Some(author) = authors.into_iter().next() else { return Ok(None) };
+        if !accounts::store::notifications(&mut conn, &author.user_id).await?.email {
+            return Ok(None);
+        }
+        let reason = d.payload.as_deref().unwrap_or_default();
+        Ok(Some(mail::refused(&author, &letter, reason, self.public_url())))
+    }
+}
+
+/// Schedules files to be removed if no letter has them by then.
+pub(crate) async fn collect(
+    tx: &mut Tx,
+    files: &[String],
+    due_at: Timestamp,
+    now: Timestamp,
+) -> db::Result<()> {
+    let all: Vec<NewDispatch> = files
+        .iter()
+        .map(|file| NewDispatch {
+            id: format!("{file}/collect/{}", kernel::id::new("c", now)),
+            kind: COLLECT_FILE,
+            subject: file.clone(),
+            destination: String::new(),
+            payload: None,
+            due_at,
+        })
+        .collect();
+    dispatch::enqueue(tx, now, &all).await.map(drop)
+}
+
+/// Removes files that no letter has.
+pub struct CollectFile {
+    /// The slice.
+    pub letters: Letters,
+}
+
+impl Single for CollectFile {
+    fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.letters.collect_file(&d.subject).await {
+                Ok(answer) => Outcome::Done(answer.to_owned()),
+                Err(problem) => not_now(problem),
+            }
+        })
+    }
+}
+
+impl Letters {
+    async fn collect_file(&self, id: &str) -> Result<&'static str, Problem> {
+        let mut tx = self.db().begin().await?;
+        if store::lock_file(&mut tx, id).await?.is_some() {
+            if store::file_is_attached(&mut tx, id).await? {
+                return Ok("in use");
+            }
+            store::delete_file(&mut tx, id).await?;
+            tx.commit().await?;
+        }
+        // After the row: bytes without a row are found by nobody, and a repetition removes them.
+        for key in [id.to_owned(), thumbnail_key(id)] {
+            self.0.blobs.delete(&key).await.map_err(|e| httpkit::upload::storage(&e))?;
+        }
+        Ok("removed")
+    }
+}
+
+/// Where a file's thumbnail is stored.
+pub(crate) fn thumbnail_key(file: &str) -> String {
+    format!("{file}-t")
+}
