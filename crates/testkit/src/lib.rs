@@ -12,6 +12,9 @@
     reason = "tests stop at the first surprise"
 )]
 
+#[cfg(feature = "app")]
+pub mod app;
+
 use db::{Db, Migration};
 use kernel::{Clock, Timestamp};
 
