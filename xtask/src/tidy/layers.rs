@@ -14,7 +14,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("db", &["kernel"]),
     ("dispatch", &["kernel", "db"]),
     ("bus", &["kernel", "db"]),
-    ("httpkit", &["kernel", "db"]),
+    // Uploads and downloads are streams between a request and a file.
+    ("httpkit", &["kernel", "db", "blobs"]),
     ("blobs", &["kernel"]),
     ("transports", &["kernel"]),
     ("accounts", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports"]),

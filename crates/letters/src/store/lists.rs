@@ -1,0 +1,215 @@
+//! SQL that reads many letters.
+
+use std::time::Duration;
+
+use db::{Conn, Result, args, sql};
+use kernel::{PageRequest, Timestamp};
+
+use super::LetterRow;
+use crate::model::{Status, Stored};
+
+/// Which letters a page shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter<'a> {
+    pub(crate) owner: &'a str,
+    /// The mailboxes whose letters the owner may read: their id, and their address if it opens letters.
+    pub(crate) mailboxes: Vec<&'a str>,
+    pub(crate) stored: Option<Stored>,
+    /// Only later than this.
+    pub(crate) after: Option<Timestamp>,
+    /// Only up to this.
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) page: PageRequest,
+}
+
+impl<'a> Filter<'a> {
+    /// `status` as the letters' readers see it, in terms of what is stored.
+    pub(crate) fn status(mut self, status: Option<Status>, now: Timestamp, lead: Duration) -> Filter<'a> {
+        let edge = now + lead;
+        (self.stored, self.after, self.until) = match status {
+            None => (None, None, None),
+            Some(Status::Draft) => (Some(Stored::Draft), None, None),
+            Some(Status::Delivered) => (Some(Stored::Delivered), None, None),
+            Some(Status::Pending) => (Some(Stored::Scheduled), Some(edge), None),
+            Some(Status::Delivering) => (Some(Stored::Scheduled), None, Some(edge)),
+        };
+        self
+    }
+}
+
+/// The author's own letters: drafts, or all others. The newest first, and how many there are.
+pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result<(Vec<LetterRow>, i64)> {
+    let total: (i64,) = conn
+        .one(
+            sql!(
+                "SELECT COUNT(*) FROM letters
+                 WHERE owner_id = $1 AND (status = 'DRAFT') = $2
+                   AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                   AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                   AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)"
+            ),
+            args![f.owner, drafts, f.stored, f.after, f.until],
+        )
+        .await?;
+    if total.0 == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows = conn
+        .all(
+            sql!(
+                "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                 FROM letters
+                 WHERE owner_id = $1 AND (status = 'DRAFT') = $2
+                   AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                   AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                   AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                 ORDER BY id DESC LIMIT $6 OFFSET $7"
+            ),
+            args![f.owner, drafts, f.stored, f.after, f.until, f.page.size, f.page.offset()],
+        )
+        .await?;
+    Ok((rows, total.0))
+}
+
+/// What was delivered to the mailboxes, the latest first, and how much there is.
+pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
+    // Everything in an inbox is delivered.
+    if f.stored.is_some_and(|s| s != Stored::Delivered) {
+        return Ok((Vec::new(), 0));
+    }
+    let total: (i64,) = conn
+        .one(
+            sql!(
+                sqlite: "SELECT COUNT(*) FROM inbox WHERE mailbox IN (SELECT value FROM json_each($1))",
+                postgres: "SELECT COUNT(*) FROM inbox WHERE mailbox = ANY($1)"
+            ),
+            args![f.mailboxes.clone()],
+        )
+        .await?;
+    if total.0 == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows = conn
+        .all(
+            sql!(
+                sqlite: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at
+                         FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
+                         WHERE i.mailbox IN (SELECT value FROM json_each($1))
+                         ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3",
+                postgres: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                              l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                              l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                              l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at
+                           FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
+                           WHERE i.mailbox = ANY($1)
+                           ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3"
+            ),
+            args![f.mailboxes.clone(), f.page.size, f.page.offset()],
+        )
+        .await?;
+    Ok((rows, total.0))
+}
+
+/// The author's own and what was delivered to them, each once, the newest first, and how many there are.
+pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
+    let total: (i64,) = conn
+        .one(
+            sql!(
+                sqlite: "SELECT COUNT(*) FROM letters
+                         WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox IN (SELECT value FROM json_each($2)))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)",
+                postgres: "SELECT COUNT(*) FROM letters
+                           WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
+                                 UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
+                             AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                             AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                             AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)"
+            ),
+            args![f.owner, f.mailboxes.clone(), f.stored, f.after, f.until],
+        )
+        .await?;
+    if total.0 == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let rows = conn
+        .all(
+            sql!(
+                sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                            send_time, trigger_type, delivered_at, has_attachments, is_encrypted,
+                            capsule_style, glow, ordinal, schedule_no, scheduled_at, scheduled_month,
+                            created_at, updated_at
+                         FROM letters
+                         WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox IN (SELECT value FROM json_each($2)))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                         ORDER BY id DESC LIMIT $6 OFFSET $7",
+                postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                              send_time, trigger_type, delivered_at, has_attachments, is_encrypted,
+                              capsule_style, glow, ordinal, schedule_no, scheduled_at, scheduled_month,
+                              created_at, updated_at
+                           FROM letters
+                           WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
+                                 UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
+                             AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                             AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                             AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                           ORDER BY id DESC LIMIT $6 OFFSET $7"
+            ),
+            args![
+                f.owner,
+                f.mailboxes.clone(),
+                f.stored,
+                f.after,
+                f.until,
+                f.page.size,
+                f.page.offset()
+            ],
+        )
+        .await?;
+    Ok((rows, total.0))
+}
+
+/// The author's newest letters, for the capsule view.
+pub(crate) async fn capsules(conn: &mut Conn, owner: &str, most: i64) -> Result<Vec<LetterRow>> {
+    conn.all(
+        sql!(
+            "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+             FROM letters WHERE owner_id = $1 ORDER BY id DESC LIMIT $2"
+        ),
+        args![owner, most],
+    )
+    .await
+}
+
+/// What came to the mailboxes after a moment: letter and moment, the earliest first.
+pub(crate) async fn arrived_after(
+    conn: &mut Conn,
+    mailboxes: Vec<&str>,
+    after: Timestamp,
+    most: i64,
+) -> Result<Vec<(String, Timestamp)>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT letter_id, delivered_at FROM inbox
+                     WHERE mailbox IN (SELECT value FROM json_each($1)) AND delivered_at > $2
+                     ORDER BY delivered_at, letter_id LIMIT $3",
+            postgres: "SELECT letter_id, delivered_at FROM inbox
+                       WHERE mailbox = ANY($1) AND delivered_at > $2
+                       ORDER BY delivered_at, letter_id LIMIT $3"
+        ),
+        args![mailboxes, after, most],
+    )
+    .await
+}

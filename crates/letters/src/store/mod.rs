@@ -1,0 +1,296 @@
+//! All SQL on the letters' tables: single letters here, lists and files below.
+
+mod files;
+mod lists;
+
+use std::time::Duration;
+
+use db::{Conn, Result, Tx, args, sql};
+use kernel::Timestamp;
+
+use crate::model::{RecipientType, Status, Stored, TriggerType};
+
+pub(crate) use files::*;
+pub(crate) use lists::*;
+
+db::row! {
+    /// A letter without its text.
+    #[derive(Debug, Clone)]
+    pub(crate) struct LetterRow {
+        pub(crate) id: String,
+        pub(crate) owner_id: String,
+        pub(crate) title: String,
+        pub(crate) recipient_type: RecipientType,
+        pub(crate) recipient_email: Option<String>,
+        pub(crate) recipient_key: Option<String>,
+        pub(crate) stored: Stored,
+        pub(crate) send_time: Option<Timestamp>,
+        pub(crate) trigger_type: Option<TriggerType>,
+        pub(crate) delivered_at: Option<Timestamp>,
+        pub(crate) has_attachments: bool,
+        pub(crate) is_encrypted: bool,
+        pub(crate) capsule_style: String,
+        pub(crate) glow: Option<f64>,
+        pub(crate) ordinal: i64,
+        pub(crate) schedule_no: i64,
+        pub(crate) scheduled_at: Option<Timestamp>,
+        pub(crate) scheduled_month: Option<String>,
+        pub(crate) created_at: Timestamp,
+        pub(crate) updated_at: Timestamp,
+    }
+}
+
+db::row! {
+    /// A letter's text.
+    #[derive(Debug, Clone)]
+    pub(crate) struct ContentRow {
+        /// Plain, unless sealed.
+        pub(crate) content: Option<String>,
+        /// Sealed, if the letter is encrypted.
+        pub(crate) sealed: Option<Vec<u8>>,
+        /// JSON.
+        pub(crate) trigger_condition: String,
+    }
+}
+
+impl LetterRow {
+    pub(crate) fn status(&self, now: Timestamp, lead: Duration) -> Status {
+        Status::of(self.stored, self.send_time, now, lead)
+    }
+
+    /// The inbox it goes to: a user's id, a normalized address, or [`PUBLIC`].
+    pub(crate) fn mailbox(&self) -> &str {
+        match self.recipient_type {
+            RecipientType::Myself => &self.owner_id,
+            RecipientType::Specific => self.recipient_key.as_deref().unwrap_or_default(),
+            RecipientType::Public => PUBLIC,
+        }
+    }
+}
+
+/// The mailbox of public letters. Has no `@` and no `_`, so it is neither an address nor a user's id.
+pub(crate) const PUBLIC: &str = "public";
+
+/// A letter by its id.
+pub(crate) async fn letter(conn: &mut Conn, id: &str) -> Result<Option<LetterRow>> {
+    conn.opt(
+        sql!(
+            "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+             FROM letters WHERE id = $1"
+        ),
+        args![id],
+    )
+    .await
+}
+
+/// A letter of this owner, locked until the transaction ends.
+pub(crate) async fn lock(tx: &mut Tx, id: &str, owner: &str) -> Result<Option<LetterRow>> {
+    tx.opt(
+        sql!(
+            sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                        send_time, trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style,
+                        glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                     FROM letters WHERE id = $1 AND owner_id = $2",
+            postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                          send_time, trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style,
+                          glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                       FROM letters WHERE id = $1 AND owner_id = $2 FOR UPDATE"
+        ),
+        args![id, owner],
+    )
+    .await
+}
+
+pub(crate) async fn content(conn: &mut Conn, id: &str) -> Result<ContentRow> {
+    conn.one(
+        sql!("SELECT content, sealed, trigger_condition FROM letter_contents WHERE letter_id = $1"),
+        args![id],
+    )
+    .await
+}
+
+pub(crate) async fn insert(tx: &mut Tx, l: &LetterRow, c: &ContentRow) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO letters (id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
+                send_time, trigger_type, has_attachments, is_encrypted, capsule_style, ordinal, created_at,
+                updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)"
+        ),
+        args![
+            &l.id,
+            &l.owner_id,
+            &l.title,
+            l.recipient_type,
+            &l.recipient_email,
+            &l.recipient_key,
+            l.stored,
+            l.send_time,
+            l.trigger_type,
+            l.has_attachments,
+            l.is_encrypted,
+            &l.capsule_style,
+            l.ordinal,
+            l.created_at,
+        ],
+    )
+    .await?;
+    tx.exec(
+        sql!(
+            "INSERT INTO letter_contents (letter_id, content, sealed, trigger_condition)
+             VALUES ($1, $2, $3, $4)"
+        ),
+        args![&l.id, &c.content, c.sealed.as_deref(), &c.trigger_condition],
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes all that an update may change of a locked draft.
+pub(crate) async fn update(tx: &mut Tx, l: &LetterRow, c: &ContentRow) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE letters SET title = $2, recipient_type = $3, recipient_email = $4, recipient_key = $5,
+                send_time = $6, trigger_type = $7, has_attachments = $8, is_encrypted = $9,
+                capsule_style = $10, updated_at = $11
+             WHERE id = $1"
+        ),
+        args![
+            &l.id,
+            &l.title,
+            l.recipient_type,
+            &l.recipient_email,
+            &l.recipient_key,
+            l.send_time,
+            l.trigger_type,
+            l.has_attachments,
+            l.is_encrypted,
+            &l.capsule_style,
+            l.updated_at,
+        ],
+    )
+    .await?;
+    tx.exec(
+        sql!(
+            "UPDATE letter_contents SET content = $2, sealed = $3, trigger_condition = $4
+             WHERE letter_id = $1"
+        ),
+        args![&l.id, &c.content, c.sealed.as_deref(), &c.trigger_condition],
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes the scheduling of a locked draft.
+pub(crate) async fn schedule(tx: &mut Tx, l: &LetterRow, trigger_condition: &str) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE letters SET status = $2, send_time = $3, trigger_type = $4, schedule_no = $5,
+                scheduled_at = $6, scheduled_month = $7, updated_at = $6
+             WHERE id = $1"
+        ),
+        args![
+            &l.id,
+            l.stored,
+            l.send_time,
+            l.trigger_type,
+            l.schedule_no,
+            l.scheduled_at,
+            &l.scheduled_month,
+        ],
+    )
+    .await?;
+    tx.exec(
+        sql!("UPDATE letter_contents SET trigger_condition = $2 WHERE letter_id = $1"),
+        args![&l.id, trigger_condition],
+    )
+    .await
+    .map(drop)
+}
+
+/// Makes a draft of a locked scheduled letter.
+pub(crate) async fn revoke(tx: &mut Tx, id: &str, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE letters SET status = 'DRAFT', scheduled_at = NULL, updated_at = $2 WHERE id = $1"),
+        args![id, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Removes a locked draft; its attachments first.
+pub(crate) async fn delete(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.exec(sql!("DELETE FROM letter_contents WHERE letter_id = $1"), args![id]).await?;
+    tx.exec(sql!("DELETE FROM letters WHERE id = $1"), args![id]).await.map(drop)
+}
+
+pub(crate) async fn set_style(
+    tx: &mut Tx,
+    id: &str,
+    style: Option<&str>,
+    glow: Option<f64>,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE letters SET capsule_style = COALESCE(CAST($2 AS TEXT), capsule_style),
+                glow = COALESCE(CAST($3 AS DOUBLE PRECISION), glow), updated_at = $4
+             WHERE id = $1"
+        ),
+        args![id, style, glow, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Puts due letters into their inboxes: each that is still scheduled under this schedule number, once.
+/// `dispatch_ids` are `{letter}/{schedule number}/inbox`. How many went.
+pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp) -> Result<u64> {
+    let went: Vec<(String, String)> = tx
+        .all(
+            sql!(
+                sqlite: "UPDATE letters SET status = 'DELIVERED', delivered_at = $2
+                         FROM (SELECT value AS dispatch, substr(value, 1, instr(value, '/') - 1) AS letter
+                               FROM json_each($1)) AS due
+                         WHERE id = due.letter AND status = 'SCHEDULED'
+                           AND due.dispatch = id || '/' || schedule_no || '/inbox'
+                         RETURNING id, CASE recipient_type WHEN 'SELF' THEN owner_id
+                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END",
+                postgres: "WITH due AS (
+                               SELECT dispatch, split_part(dispatch, '/', 1) AS letter
+                               FROM unnest(CAST($1 AS TEXT[])) AS dispatch),
+                           went AS (
+                               UPDATE letters SET status = 'DELIVERED', delivered_at = $2 FROM due
+                               WHERE id = due.letter AND status = 'SCHEDULED'
+                                 AND due.dispatch = id || '/' || schedule_no || '/inbox'
+                               RETURNING id, delivered_at, CASE recipient_type WHEN 'SELF' THEN owner_id
+                                  WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END AS mailbox),
+                           arrived AS (
+                               INSERT INTO inbox (mailbox, delivered_at, letter_id)
+                               SELECT mailbox, delivered_at, id FROM went RETURNING letter_id, mailbox)
+                           SELECT letter_id, mailbox FROM arrived"
+            ),
+            args![dispatch_ids, now],
+        )
+        .await?;
+    for_sqlite_insert(tx, &went, now).await?;
+    Ok(u64::try_from(went.len()).unwrap_or(u64::MAX))
+}
+
+/// SQLite's `UPDATE … RETURNING` cannot feed an `INSERT`, so that its half is a statement of its own; on
+/// PostgreSQL the rows are there already and the conflict makes this a no-op that is not even sent.
+async fn for_sqlite_insert(tx: &mut Tx, went: &[(String, String)], now: Timestamp) -> Result<()> {
+    if tx.is_postgres() {
+        return Ok(());
+    }
+    for (letter, mailbox) in went {
+        tx.exec(
+            sql!("INSERT INTO inbox (mailbox, delivered_at, letter_id) VALUES ($1, $2, $3)"),
+            args![mailbox, now, letter],
+        )
+        .await?;
+    }
+    Ok(())
+}
