@@ -8,14 +8,13 @@ use std::{fmt, ops, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The earliest instant that can be written: 0000-01-01T00:00:00Z would do; the epoch is all we need.
+    /// 1970-01-01T00:00:00Z
     pub const EPOCH: Self = Self(0);
     /// The latest instant that RFC 3339 can write, 9999-12-30T22:00:00Z (the last that fits any offset).
     pub const MAX: Self = Self(253_402_207_200_999_999);
@@ -143,10 +142,9 @@ impl FromStr for Timestamp {
         let nanos = t.as_nanosecond();
         let micros = nanos.div_euclid(1000) + i128::from(nanos.rem_euclid(1000) != 0);
         let micros = i64::try_from(micros).map_err(|_| InvalidTime)?;
-        if micros > Self::MAX.0 || micros < -62_135_596_800 * MICROS_PER_SECOND {
-            return Err(InvalidTime);
-        }
-        Ok(Self(micros))
+        // From the year 1: RFC 3339 has no sign.
+        let written = -62_135_596_800 * MICROS_PER_SECOND..=Self::MAX.0;
+        written.contains(&micros).then_some(Self(micros)).ok_or(InvalidTime)
     }
 }
 
@@ -166,15 +164,6 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[must_use]
 pub const fn days(n: u64) -> Duration {
     Duration::from_secs(n * 86_400)
-}
-
-/// Whole UTC days since the epoch.
-impl Timestamp {
-    /// The number of the UTC day.
-    #[must_use]
-    pub const fn day(self) -> i64 {
-        self.0.div_euclid(MICROS_PER_DAY)
-    }
 }
 
 /// Reads a duration as settings write it: `250ms`, `90s`, `10m`, `1h`, `7d`, or `0`.
