@@ -3,26 +3,27 @@
 
 mod support;
 
+use std::net::IpAddr;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use support::{FROM, MESSAGE, Peer, Rules, Server, private_ca, to};
+use support::{Behaviour, FROM, MESSAGE, Peer, Rules, Server, private_ca, to};
 use tokio_rustls::TlsAcceptor;
 use transports::{Kind, SendError, SetupError, SmtpPool, SmtpSettings, Stage};
 
 /// Offers STARTTLS, says `answer` to it, and offers AUTH inside.
-async fn starttls_server(acceptor: TlsAcceptor, answer: &'static str) -> Server {
-    Server::start(move |mut peer: Peer| {
+fn starttls(acceptor: TlsAcceptor, answer: &'static str) -> impl Fn(Peer) -> Behaviour + Send + 'static {
+    move |mut peer: Peer| {
         let acceptor = acceptor.clone();
         Box::pin(async move {
             peer.say("220 x\r\n").await;
             peer.on("EHLO", "250-x\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n").await;
             peer.on("STARTTLS", answer).await;
             if let Some(mut peer) = peer.starttls(&acceptor).await {
-                peer.serve(&Rules { extensions: &["PIPELINING", "AUTH PLAIN LOGIN"], ..Rules::default() })
-                    .await;
+                let extensions = &["PIPELINING", "AUTH PLAIN LOGIN"];
+                peer.serve(&Rules { extensions, ..Rules::default() }).await;
             }
         })
-    })
-    .await
+    }
 }
 
 fn with_url(server: &Server, user: &str, query: &str) -> SmtpSettings {
@@ -39,7 +40,7 @@ async fn send(settings: SmtpSettings) -> Result<String, SendError> {
 async fn a_private_authority_is_trusted_when_named() {
     let dir = tempfile::tempdir().unwrap();
     let (ca_file, acceptor) = private_ca(dir.path());
-    let server = starttls_server(acceptor, "220 go\r\n").await;
+    let server = Server::start(starttls(acceptor, "220 go\r\n")).await;
     let mut settings = with_url(&server, "li:hunter2@", "?tls=required");
     settings.ca_file = Some(ca_file);
     let found = send(settings.clone()).await.unwrap();
@@ -62,7 +63,7 @@ async fn a_private_authority_is_trusted_when_named() {
 async fn opportunistic_encryption_takes_any_certificate_when_no_password_is_at_stake() {
     let dir = tempfile::tempdir().unwrap();
     let (_, acceptor) = private_ca(dir.path());
-    let server = starttls_server(acceptor, "220 go\r\n").await;
+    let server = Server::start(starttls(acceptor, "220 go\r\n")).await;
     let found = send(with_url(&server, "", "")).await.unwrap();
     assert!(found.contains("TLS, certificate not verified"), "{found}");
     let e = send(with_url(&server, "", "?tls=required")).await.unwrap_err();
@@ -75,7 +76,7 @@ async fn text_injected_before_the_handshake_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let (ca_file, acceptor) = private_ca(dir.path());
     let injected = "220 go\r\n250-evil\r\n250 AUTH PLAIN\r\n554 5.7.1 injected\r\n";
-    let server = starttls_server(acceptor, injected).await;
+    let server = Server::start(starttls(acceptor, injected)).await;
     let mut settings = with_url(&server, "", "?tls=required");
     settings.ca_file = Some(ca_file);
     send(settings).await.unwrap();
@@ -89,7 +90,7 @@ async fn required_encryption_is_required() {
     assert_eq!((e.kind, e.stage), (Kind::Transient, Stage::Tls));
     let dir = tempfile::tempdir().unwrap();
     let (_, acceptor) = private_ca(dir.path());
-    let refusing = starttls_server(acceptor, "454 4.7.0 no key\r\n").await;
+    let refusing = Server::start(starttls(acceptor, "454 4.7.0 no key\r\n")).await;
     let e = send(refusing.settings("")).await.unwrap_err();
     assert_eq!((e.kind, e.stage, e.code), (Kind::Transient, Stage::Tls, Some(454)));
 }
@@ -161,37 +162,43 @@ async fn a_refused_login_is_our_fault_and_keeps_the_secret() {
     assert_eq!((e.kind, e.stage, e.code), (Kind::Transient, Stage::Auth, None));
 }
 
-/// The machine's own address on a real network is not the loopback: there a password needs TLS.
-#[tokio::test]
-async fn no_password_in_clear_over_a_network() {
+/// This machine's address on a network, which is not the loopback, or `None` on a machine without one.
+fn outside() -> Option<IpAddr> {
     // Connecting a datagram socket sends nothing; it only asks which address would be used.
     let probe = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
-    let outside = probe.connect("192.0.2.1:9").and_then(|()| probe.local_addr()).map(|a| a.ip());
-    let Ok(ip) = outside else { return };
-    if ip.is_loopback() || ip.is_unspecified() {
-        return;
-    }
-    let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let heard = tokio::spawn(async move {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let (mut tcp, _) = listener.accept().await.unwrap();
-        tcp.write_all(b"220 x\r\n").await.unwrap();
-        let mut heard = vec![0; 512];
-        let n = tcp.read(&mut heard).await.unwrap();
-        heard.truncate(n);
-        tcp.write_all(b"250-x\r\n250 AUTH PLAIN LOGIN\r\n").await.unwrap();
-        tcp.read_to_end(&mut heard).await.unwrap();
-        String::from_utf8(heard).unwrap()
-    });
-    {
-        let settings = SmtpSettings::new(format!("smtp://li:hunter2@{address}").parse().unwrap());
-        let e = send(settings).await.unwrap_err();
+    let ip = probe.connect("192.0.2.1:9").and_then(|()| probe.local_addr()).ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
+#[tokio::test]
+async fn no_password_in_clear_over_a_network() {
+    let Some(ip) = outside() else { return };
+    let server = Server::start_on(ip, |mut peer| {
+        Box::pin(async move {
+            peer.say("220 x\r\n").await;
+            peer.serve(&Rules { extensions: &["AUTH PLAIN LOGIN"], ..Rules::default() }).await;
+        })
+    })
+    .await;
+    for query in ["", "?tls=none"] {
+        let e = send(with_url(&server, "li:hunter2@", query)).await.unwrap_err();
         assert_eq!((e.kind, e.stage, e.code), (Kind::Transient, Stage::Auth, None));
         assert!(e.answer.contains("not sent"), "{}", e.answer);
     }
-    let heard = heard.await.unwrap();
-    assert!(!heard.contains("AUTH"), "{heard}");
+    assert!(!server.lines().iter().any(|l| l.contains("AUTH")), "{:?}", server.lines());
+}
+
+#[tokio::test]
+async fn no_password_to_a_stranger_over_a_network() {
+    let Some(ip) = outside() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (_, acceptor) = private_ca(dir.path());
+    let server = Server::start_on(ip, starttls(acceptor, "220 go\r\n")).await;
+    let e = send(with_url(&server, "li:hunter2@", "")).await.unwrap_err();
+    assert_eq!((e.kind, e.stage, e.code), (Kind::Transient, Stage::Tls, None));
+    assert!(!server.lines().iter().any(|l| l.contains("AUTH")), "{:?}", server.lines());
+    // Without a password to lose, encryption with a stranger is better than none.
+    send(with_url(&server, "", "")).await.unwrap();
 }
 
 #[tokio::test]

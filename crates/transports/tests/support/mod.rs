@@ -3,7 +3,7 @@
 
 use std::{
     future::Future,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     pin::Pin,
     sync::{Arc, Mutex},
@@ -162,12 +162,16 @@ pub struct Server {
     seen: Arc<Mutex<Seen>>,
 }
 
-type Behaviour = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Behaviour = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Server {
     /// Runs `behave` for each connection, numbered from 0.
     pub async fn start(behave: impl Fn(Peer) -> Behaviour + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(Ipv4Addr::LOCALHOST.into(), behave).await
+    }
+
+    pub async fn start_on(ip: IpAddr, behave: impl Fn(Peer) -> Behaviour + Send + 'static) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let shared = Arc::clone(&seen);
