@@ -115,6 +115,15 @@ impl Db {
         }
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]
+    pub async fn ping(&self) -> Result<()> {
+        let mut conn = self.read().await?;
+        conn.one::<(i64,)>(crate::sql!("SELECT CAST(1 AS BIGINT)"), crate::args![]).await.map(drop)
+    }
+
     /// The database server's clock minus `now` in microseconds; `None` where the database is in process.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod error;
 mod lite;
 mod migrate;
 mod pg;
+mod pg_url;
 mod signal;
 mod value;
 
@@ -26,6 +27,8 @@ pub use linkme;
 pub use migrate::{Migration, migrate, pending};
 pub use signal::{Notice, Signals};
 pub use value::{Cell, FromCell, FromRow, Row, Value};
+
+pub use pg_url::check_postgres_url;
 
 /// One registered SQL statement.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 //! If the batch fails, it is undone, cut into pieces, and each piece tried in the same transaction: about
 //! 2·√n further statements find one bad dispatch among n. It alone gets a retry; the others pass.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use db::{Db, DbError, Tx};
+use futures_util::FutureExt;
 use kernel::{Clock, Timestamp};
 
 use crate::{
@@ -35,13 +36,12 @@ impl BatchKind {
         }
         let failed = self.pieces(&mut tx, &batch, now).await?;
         tx.commit().await?;
-        let kind = self.kind;
+        let lateness = metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind);
         for d in &batch {
-            metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => kind)
-                .record(now.since(d.due_at).as_secs_f64());
+            lateness.record(now.since(d.due_at).as_secs_f64());
         }
-        count(kind, "done", batch.len() - failed);
-        count(kind, "failed", failed);
+        count(self.kind, "done", batch.len() - failed);
+        count(self.kind, "failed", failed);
         Ok(batch.len())
     }
 
@@ -71,7 +71,8 @@ impl BatchKind {
     }
 
     async fn deliver(&self, tx: &mut Tx, piece: &[Dispatch], now: Timestamp) -> db::Result<()> {
-        self.handler.deliver(tx, piece, now).await?;
+        let work = AssertUnwindSafe(async { self.handler.deliver(tx, piece, now).await }).catch_unwind();
+        work.await.unwrap_or_else(|_| Err(DbError::Other("the handler panicked".into())))?;
         store::complete(tx, piece.iter().map(|d| d.id.as_str()).collect(), now).await?;
         Ok(())
     }

@@ -4,25 +4,27 @@
 //! notice from a committed transaction wakes it earlier. Because notices may be lost, it looks again after
 //! [`LOOK`] in any case, which is less than the window within which notices are sent.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use db::{Db, Notice};
-use kernel::Clock;
+use kernel::{Clock, Timestamp};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    batch::{self, BatchKind},
+    batch::BatchKind,
     model::{Batch, Single},
     policy::Retry,
-    single::{LEASE, SingleKind, SingleOptions},
+    single::{LEASE, SingleKind, SingleOptions, pause},
     store,
 };
 
 /// The longest time between two looks at the table.
-const LOOK: Duration = Duration::from_secs(15);
-/// Between two claims that found something locked or in hand elsewhere.
+const LOOK: Duration = Duration::from_secs(5);
+/// Between two claims that found something locked elsewhere.
 const BREATH: Duration = Duration::from_millis(10);
+/// How long a claim waits for more room.
+const PATIENCE: Duration = Duration::from_millis(20);
 /// A third of the lease.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -81,17 +83,18 @@ impl Engine {
 
     /// Takes up work until `stop` is cancelled. What is in hand then is finished; `tracker` knows when.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken) {
+        let work = Work { tracker: tracker.clone(), holding: TaskTracker::new(), stop: stop.clone() };
         for kind in &self.0.batches {
             let (inner, kind, stop) = (Arc::clone(&self.0), Arc::clone(kind), stop.clone());
             tracker.spawn(async move { inner.run_batches(&kind, &stop).await });
         }
         for kind in &self.0.singles {
-            let (inner, kind, stop) = (Arc::clone(&self.0), Arc::clone(kind), stop.clone());
-            let tracker_of_attempts = tracker.clone();
-            tracker.spawn(async move { inner.run_singles(&kind, &tracker_of_attempts, &stop).await });
+            let (inner, kind, work) = (Arc::clone(&self.0), Arc::clone(kind), work.clone());
+            work.clone().spawn(async move { inner.run_singles(&kind, &work).await });
         }
-        let (inner, stop) = (Arc::clone(&self.0), stop.clone());
-        tracker.spawn(async move { inner.keep_leases(&stop).await });
+        work.holding.close();
+        let inner = Arc::clone(&self.0);
+        tracker.spawn(async move { inner.keep_leases(&work.holding).await });
     }
 
     /// Does everything that is due now and returns how many attempts that were: the engine by hand, for
@@ -102,19 +105,19 @@ impl Engine {
     pub async fn run_due(&self) -> db::Result<usize> {
         let mut total = 0;
         loop {
-            let mut round = self.rescue(self.0.clock.now()).await?;
+            let mut round = self.0.rescue(self.0.clock.now()).await?;
             for kind in &self.0.batches {
                 round += kind.step(&self.0.db, &self.0.clock).await?;
             }
             for kind in &self.0.singles {
-                let (claimed, _) = kind.claim(&self.0.db, &self.0.clock).await?;
+                let claimed = kind.claim(&self.0.db, &self.0.clock).await?;
                 round += claimed.len();
                 let mut ends = Vec::new();
                 for d in claimed {
                     ends.push(kind.attempt(d, &self.0.clock).await);
                 }
                 if !ends.is_empty() {
-                    kind.record_all(&self.0.db, &self.0.clock, ends).await;
+                    kind.record_all(&self.0.db, ends).await;
                 }
             }
             if round == 0 {
@@ -130,11 +133,7 @@ impl Engine {
     /// # Errors
     /// [`db::DbError`]
     pub async fn rescue_all(&self) -> db::Result<usize> {
-        self.rescue(kernel::Timestamp::MAX).await
-    }
-
-    async fn rescue(&self, expired: kernel::Timestamp) -> db::Result<usize> {
-        self.0.rescue(expired).await
+        self.0.rescue(Timestamp::MAX).await
     }
 
     /// Gives back what is still in hand when the process must end: another worker may take it at once,
@@ -142,7 +141,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`db::DbError`]
-    pub async fn release(&self) -> db::Result<u64> {
+    pub async fn release(&self) -> db::Result<usize> {
         let mut tx = self.0.db.begin().await?;
         let n = store::release(&mut tx, &self.0.owner, self.0.clock.now()).await?;
         tx.commit().await?;
@@ -161,7 +160,7 @@ impl Engine {
         let singles = self.0.singles.iter().map(|k| (k.kind, k.held().len()));
         for (kind, held) in batches.chain(singles).collect::<BTreeMap<_, _>>() {
             let depth = store::depth(&mut conn, kind, now).await?;
-            let oldest = store::next(&mut conn, kind).await?.map_or(0.0, |t| now.since(t).as_secs_f64());
+            let oldest = store::next(&mut conn, kind, &[]).await?.map_or(0.0, |t| now.since(t).as_secs_f64());
             let dead = store::dead(&mut conn, kind).await?;
             metrics::gauge!("hongyan_dispatch_depth", "kind" => kind).set(depth as f64);
             metrics::gauge!("hongyan_dispatch_oldest_due_seconds", "kind" => kind).set(oldest);
@@ -172,155 +171,173 @@ impl Engine {
     }
 }
 
+/// What the tasks of one start have in common.
+#[derive(Clone)]
+struct Work {
+    tracker: TaskTracker,
+    /// Those that may hold a lease.
+    holding: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Work {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(self.holding.track_future(task));
+    }
+}
+
 impl Inner {
     async fn run_batches(&self, kind: &BatchKind, stop: &CancellationToken) {
         let mut notices = self.db.signals().listen();
         while !stop.is_cancelled() {
-            let more = match kind.step(&self.db, &self.clock).await {
-                Ok(claimed) => claimed == batch::SIZE,
-                Err(error) => {
-                    self.pause_after(kind.kind, &error, stop).await;
-                    continue;
-                }
-            };
-            if !more {
-                self.wait(kind.kind, &mut notices, stop, None).await;
+            match kind.step(&self.db, &self.clock).await {
+                Ok(0) => self.wait(kind.kind, &mut notices, stop, None).await,
+                Ok(_) => {}
+                Err(error) => pause_after(kind.kind, &error, stop).await,
             }
         }
     }
 
-    async fn run_singles(
-        self: &Arc<Self>,
-        kind: &Arc<SingleKind>,
-        tracker: &TaskTracker,
-        stop: &CancellationToken,
-    ) {
+    async fn run_singles(&self, kind: &Arc<SingleKind>, work: &Work) {
+        let stop = &work.stop;
         let mut notices = self.db.signals().listen();
         let (ends, received) = mpsc::channel(kind.options.concurrency.max(1));
-        tracker.spawn(Arc::clone(kind).recorder(self.db.clone(), self.clock.clone(), received));
+        work.spawn(Arc::clone(kind).recorder(self.db.clone(), received));
         while !stop.is_cancelled() {
-            let (claimed, more) = match kind.claim(&self.db, &self.clock).await {
+            let claimed = match kind.claim(&self.db, &self.clock).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    self.pause_after(kind.kind, &error, stop).await;
+                    pause_after(kind.kind, &error, stop).await;
                     continue;
                 }
             };
-            let none = claimed.is_empty();
+            if claimed.is_empty() {
+                self.wait(kind.kind, &mut notices, stop, Some(kind)).await;
+                continue;
+            }
             for d in claimed {
                 let (kind, clock, ends) = (Arc::clone(kind), self.clock.clone(), ends.clone());
-                tracker.spawn(async move {
+                work.spawn(async move {
                     let finished = kind.attempt(d, &clock).await;
                     // The recorder lives as long as this sender.
                     let _ = ends.send(finished).await;
                 });
             }
-            self.wait_for_room(kind, stop).await;
-            if none || !more {
-                self.wait(kind.kind, &mut notices, stop, more.then_some(&kind.freed)).await;
-            }
+            wait_for_room(kind, stop).await;
         }
     }
 
-    /// A claim for each single freed place would cost a transaction each, so waits for a quarter of the
-    /// places, but not for long: the rest may be stuck with slow peers.
-    async fn wait_for_room(&self, kind: &SingleKind, stop: &CancellationToken) {
-        let wanted = (kind.options.concurrency / 4).max(1);
-        let patience = self.clock.now() + Duration::from_millis(20);
-        while kind.room() < wanted {
-            tokio::select! {
-                () = kind.freed.notified() => {}
-                () = self.clock.sleep_until(patience), if kind.room() > 0 => return,
-                () = stop.cancelled() => return,
-            }
-        }
-    }
-
-    /// Waits until something of this kind may be due, or room was made.
+    /// Waits until something of this kind may be due, or room was made for it.
     async fn wait(
         &self,
         kind: &'static str,
         notices: &mut broadcast::Receiver<Notice>,
         stop: &CancellationToken,
-        freed: Option<&tokio::sync::Notify>,
+        single: Option<&SingleKind>,
     ) {
         // Notices since the last look first: what they announce is seen by the query below.
-        while !matches!(notices.try_recv(), Err(broadcast::error::TryRecvError::Empty)) {}
+        while matches!(notices.try_recv(), Ok(_) | Err(broadcast::error::TryRecvError::Lagged(_))) {}
         let now = self.clock.now();
-        let next = match self.db.read().await {
-            Ok(mut conn) => store::next(&mut conn, kind).await,
-            Err(e) => Err(e),
+        let next = if single.is_some_and(|s| s.room() == 0) {
+            None
+        } else {
+            match self.next(kind, &single.map(SingleKind::saturated).unwrap_or_default()).await {
+                Ok(next) => next,
+                Err(error) => return pause_after(kind, &error, stop).await,
+            }
         };
-        let until = match next {
-            Ok(Some(next)) => next.clamp(now + BREATH, now + LOOK),
-            Ok(None) => now + LOOK,
-            Err(error) => return self.pause_after(kind, &error, stop).await,
-        };
-        // Due within the shortest pause: exactly then.
-        let until = match next {
-            Ok(Some(next)) if next > now => until.min(next),
-            _ => until,
-        };
+        // A real pause besides the clock's: the clock may be set back. If something is due all the same,
+        // another worker has it locked.
+        let longest = if next.is_some_and(|next| next <= now) { BREATH } else { LOOK };
+        let until = next.filter(|next| *next > now).unwrap_or(now + LOOK).min(now + LOOK);
         let freed = async {
-            match freed {
-                Some(freed) => freed.notified().await,
+            match single {
+                Some(single) => single.freed.notified().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = self.clock.sleep_until(until) => {}
+            () = pause(longest) => {}
             () = heard(notices, kind) => {}
             () = freed => {}
             () = stop.cancelled() => {}
         }
     }
 
-    async fn pause_after(&self, kind: &'static str, error: &db::DbError, stop: &CancellationToken) {
-        tracing::error!(dispatch.kind = kind, %error, "the engine cannot work, it tries again in a second");
-        metrics::counter!("hongyan_dispatch_errors_total", "kind" => kind).increment(1);
-        tokio::select! {
-            () = self.clock.sleep(Duration::from_secs(1)) => {}
-            () = stop.cancelled() => {}
-        }
+    async fn next(&self, kind: &str, saturated: &[String]) -> db::Result<Option<Timestamp>> {
+        store::next(&mut self.db.read().await?, kind, saturated).await
     }
 
-    async fn rescue(&self, expired: kernel::Timestamp) -> db::Result<usize> {
-        let mut tx = self.db.begin().await?;
-        let n = store::rescue(&mut tx, self.clock.now(), expired, &self.owner).await?;
-        if n > 0 {
-            tracing::warn!(dispatches = n, "took back what a lost worker held");
-        }
-        tx.commit().await?;
-        Ok(n)
-    }
-
-    /// Heartbeats while anything is in hand (also while stopping), rescues what others left.
-    async fn keep_leases(&self, stop: &CancellationToken) {
+    async fn rescue(&self, expired: Timestamp) -> db::Result<usize> {
+        let mut total = 0;
         loop {
-            let held: Vec<String> = self.singles.iter().flat_map(|k| k.held()).collect();
-            if stop.is_cancelled() && held.is_empty() {
-                return;
+            let mut tx = self.db.begin().await?;
+            let held = self.held();
+            let n = store::rescue(&mut tx, self.clock.now(), expired, &held).await?;
+            if n > 0 {
+                tracing::warn!(dispatches = n, "took back what a lost worker held");
+                tx.commit().await?;
             }
-            if let Err(error) = self.beat(&held).await {
+            total += n;
+            if n < store::RESCUED {
+                return Ok(total);
+            }
+        }
+    }
+
+    fn held(&self) -> Vec<String> {
+        self.singles.iter().flat_map(|k| k.held()).collect()
+    }
+
+    /// Heartbeats as long as any of `holding` is there (also while stopping), rescues what others left.
+    async fn keep_leases(&self, holding: &TaskTracker) {
+        loop {
+            if let Err(error) = self.beat().await {
                 tracing::warn!(%error, "a heartbeat failed");
             }
             tokio::select! {
                 () = self.clock.sleep(HEARTBEAT) => {}
-                () = stop.cancelled() => {
-                    // Stopping takes seconds, a lease half a minute: one beat covers it.
-                    return;
-                }
+                // As in `wait`.
+                () = pause(HEARTBEAT) => {}
+                () = holding.wait() => return,
             }
         }
     }
 
-    async fn beat(&self, held: &[String]) -> db::Result<()> {
+    async fn beat(&self) -> db::Result<()> {
+        let held = self.held();
         if !held.is_empty() {
             let mut tx = self.db.begin().await?;
-            store::heartbeat(&mut tx, &self.owner, held, self.clock.now() + LEASE).await?;
+            store::heartbeat(&mut tx, &self.owner, &held, self.clock.now() + LEASE).await?;
             tx.commit().await?;
         }
         self.rescue(self.clock.now()).await.map(drop)
+    }
+}
+
+/// A claim for each single freed place would cost a transaction each, so waits for a quarter of the
+/// places, but not for long: the rest may be stuck with slow peers.
+async fn wait_for_room(kind: &SingleKind, stop: &CancellationToken) {
+    let wanted = (kind.options.concurrency / 4).max(1);
+    let enough = async {
+        while kind.room() < wanted {
+            kind.freed.notified().await;
+        }
+    };
+    tokio::select! {
+        () = enough => {}
+        () = pause(PATIENCE) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn pause_after(kind: &'static str, error: &db::DbError, stop: &CancellationToken) {
+    tracing::error!(dispatch.kind = kind, %error, "the engine cannot work, it tries again in a second");
+    metrics::counter!("hongyan_dispatch_errors_total", "kind" => kind).increment(1);
+    tokio::select! {
+        () = pause(Duration::from_secs(1)) => {}
+        () = stop.cancelled() => {}
     }
 }
 

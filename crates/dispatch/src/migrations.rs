@@ -25,7 +25,7 @@ CREATE TABLE dispatches (
     finished_at BIGINT
 --sqlite ) WITHOUT ROWID;
 --pg ) WITH (fillfactor = 80);
-CREATE INDEX dispatches_ready ON dispatches (kind, next_at) WHERE state = 'scheduled';
+CREATE INDEX dispatches_ready ON dispatches (kind, next_at, destination) WHERE state = 'scheduled';
 CREATE INDEX dispatches_leased ON dispatches (lease_until) WHERE state = 'running';
 CREATE INDEX dispatches_dead ON dispatches (kind, finished_at) WHERE state = 'dead';
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use db::{Db, Tx};
+use db::{Db, DbError, Tx};
 use futures_util::FutureExt;
 use kernel::{Clock, Timestamp};
 use tokio::sync::{Notify, mpsc};
@@ -22,6 +22,11 @@ use crate::{
     policy::{Retry, jitter},
     store::{self, Ended},
 };
+
+/// Waits in the machine's own time: for pauses that spare it, and that no simulated clock should stretch.
+pub(crate) async fn pause(d: Duration) {
+    let _ = tokio::time::timeout(d, std::future::pending::<()>()).await;
+}
 
 /// How much of a single kind is in hand at once.
 #[derive(Debug, Clone, Copy)]
@@ -86,50 +91,57 @@ impl SingleKind {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Claims what there is room for. The second value says whether more may be due.
-    pub(crate) async fn claim(&self, db: &Db, clock: &Clock) -> db::Result<(Vec<Dispatch>, bool)> {
+    /// Claims what there is room for. Nothing, if nothing is due whose destination has room.
+    pub(crate) async fn claim(&self, db: &Db, clock: &Clock) -> db::Result<Vec<Dispatch>> {
         let room = self.room();
         if room == 0 {
-            return Ok((Vec::new(), true));
+            return Ok(Vec::new());
         }
-        let (mut counts, saturated) = self.destinations();
         let mut tx = db.begin().await?;
         let now = clock.now();
-        let look = room.saturating_mul(4);
-        let due = store::due(&mut tx, self.kind, now, look, &saturated).await?;
-        let more = due.len() == look || !saturated.is_empty();
+        let due = store::due(&mut tx, self.kind, now, room.saturating_mul(4), &self.saturated()).await?;
+        let taken = self.take(due, room);
+        if taken.is_empty() {
+            return Ok(taken);
+        }
+        let ids: Vec<&str> = taken.iter().map(|d| d.id.as_str()).collect();
+        let leased = match store::lease(&mut tx, ids, &self.owner, now + LEASE).await {
+            Ok(_) => tx.commit().await,
+            Err(e) => Err(e),
+        };
+        if let Err(error) = leased {
+            // If the commit took place all the same, the leases run out.
+            self.release(taken.into_iter().map(|d| d.id));
+            return Err(error);
+        }
+        Ok(taken)
+    }
+
+    /// Takes into hand those of `due` that there is room for; before the lease is on record, so that
+    /// nobody in this process takes the lease for a lost one.
+    fn take(&self, due: Vec<Dispatch>, room: usize) -> Vec<Dispatch> {
+        let mut in_hand = self.lock();
         let mut taken = Vec::new();
         for mut d in due {
-            let count = counts.entry(d.destination.clone()).or_default();
             if taken.len() == room {
                 break;
             }
+            let count = in_hand.destinations.entry(d.destination.clone()).or_default();
             if *count < self.options.per_destination {
                 *count += 1;
+                in_hand.ids.insert(d.id.clone(), d.destination.clone());
                 d.attempt += 1;
                 d.fence += 1;
                 taken.push(d);
             }
         }
-        if taken.is_empty() {
-            return Ok((taken, more));
-        }
-        let ids = taken.iter().map(|d| d.id.as_str()).collect();
-        store::lease(&mut tx, ids, &self.owner, now + LEASE).await?;
-        tx.commit().await?;
-        let mut in_hand = self.lock();
-        for d in &taken {
-            in_hand.ids.insert(d.id.clone(), d.destination.clone());
-            *in_hand.destinations.entry(d.destination.clone()).or_default() += 1;
-        }
-        Ok((taken, more))
+        taken
     }
 
-    fn destinations(&self) -> (HashMap<String, usize>, Vec<String>) {
-        let counts = self.lock().destinations.clone();
+    /// The destinations that have no room.
+    pub(crate) fn saturated(&self) -> Vec<String> {
         let full = self.options.per_destination;
-        let saturated = counts.iter().filter(|(_, n)| **n >= full).map(|(d, _)| d.clone()).collect();
-        (counts, saturated)
+        self.lock().destinations.iter().filter(|(_, n)| **n >= full).map(|(d, _)| d.clone()).collect()
     }
 
     pub(crate) fn release(&self, ids: impl Iterator<Item = String>) {
@@ -152,7 +164,7 @@ impl SingleKind {
         let started = clock.now();
         metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind)
             .record(started.since(dispatch.due_at).as_secs_f64());
-        let attempt = AssertUnwindSafe(self.handler.attempt(&dispatch)).catch_unwind();
+        let attempt = AssertUnwindSafe(async { self.handler.attempt(&dispatch).await }).catch_unwind();
         let outcome = match tokio::time::timeout(self.options.timeout, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => retry("the attempt panicked"),
@@ -162,48 +174,45 @@ impl SingleKind {
     }
 
     /// Records ends as they come, many at a time, until the channel closes.
-    pub(crate) async fn recorder(
-        self: Arc<Self>,
-        db: Db,
-        clock: Clock,
-        mut ends: mpsc::Receiver<Finished>,
-    ) {
+    pub(crate) async fn recorder(self: Arc<Self>, db: Db, mut ends: mpsc::Receiver<Finished>) {
         let mut batch = Vec::new();
         while ends.recv_many(&mut batch, 512).await > 0 {
-            self.record_all(&db, &clock, std::mem::take(&mut batch)).await;
+            self.record_all(&db, std::mem::take(&mut batch)).await;
         }
     }
 
-    /// Records until it succeeds: the answers are worth more than the wait, and the lease is kept by the
-    /// heartbeat meanwhile.
-    pub(crate) async fn record_all(&self, db: &Db, clock: &Clock, batch: Vec<Finished>) {
-        let mut pause = Duration::from_millis(100);
-        loop {
-            match self.record(db, &batch, true).await {
-                Ok(()) => break,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(dispatch.kind = self.kind, %error, "ends of attempts cannot be recorded yet");
-                    clock.sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-                Err(error) => {
-                    tracing::error!(dispatch.kind = self.kind, %error, "what follows from an end failed");
-                    self.record_each(db, &batch).await;
-                    break;
-                }
-            }
+    /// Records all of `batch`, whatever it takes.
+    pub(crate) async fn record_all(&self, db: &Db, batch: Vec<Finished>) {
+        if let Err(error) = self.recorded(db, &batch, true).await {
+            tracing::error!(dispatch.kind = self.kind, %error, "what follows from an end failed");
+            self.record_each(db, &batch).await;
         }
         self.release(batch.into_iter().map(|f| f.dispatch.id));
     }
 
-    /// One bad end must not keep the others from the record.
+    /// One bad end must not keep the others from the record, and what follows from it not the end itself.
     async fn record_each(&self, db: &Db, batch: &[Finished]) {
-        for one in batch {
-            let one = std::slice::from_ref(one);
-            if self.record(db, one, true).await.is_err()
-                && let Err(error) = self.record(db, one, false).await
+        for one in batch.chunks(1) {
+            if self.recorded(db, one, true).await.is_err()
+                && let Err(error) = self.recorded(db, one, false).await
             {
                 tracing::error!(dispatch.kind = self.kind, %error, "an end is not on record, its lease will run out");
+            }
+        }
+    }
+
+    /// Repeats for as long as the database is away: the answers are worth more than the wait, and the
+    /// leases are kept by the heartbeat meanwhile.
+    async fn recorded(&self, db: &Db, batch: &[Finished], settle: bool) -> db::Result<()> {
+        let mut wait = Duration::from_millis(100);
+        loop {
+            match self.record(db, batch, settle).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(dispatch.kind = self.kind, %error, "ends of attempts cannot be recorded yet");
+                    pause(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(5));
+                }
+                end => return end,
             }
         }
     }
@@ -243,7 +252,11 @@ impl SingleKind {
                 _ => continue,
             };
             if self.handler.cares(&end) && kept.contains(&f.dispatch.id) {
-                self.handler.settled(tx, &f.dispatch, &end, f.ended).await?;
+                let work =
+                    AssertUnwindSafe(async { self.handler.settled(tx, &f.dispatch, &end, f.ended).await });
+                work.catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(DbError::Other("the handler panicked".into())))?;
             }
         }
         Ok(())
@@ -283,8 +296,7 @@ impl SingleKind {
         if e.state != "scheduled" {
             e.finished_at = Some(e.ended);
         }
-        // A NUL cannot be stored, and a peer's answer may be of any length.
-        e.answer = e.answer.chars().filter(|c| *c != '\0').take(1000).collect();
+        e.answer = store::clipped(&e.answer);
         e
     }
 }

@@ -18,24 +18,51 @@ pub(crate) const TOPIC: &str = "dispatch";
 /// # Errors
 /// [`db::DbError`]
 pub async fn enqueue(tx: &mut Tx, now: Timestamp, new: &[NewDispatch]) -> Result<u64> {
-    let mut count = 0;
-    for d in new {
-        count += tx
-            .exec(
-                sql!(
-                    "INSERT INTO dispatches
-                        (id, kind, subject, destination, payload, state, due_at, next_at, created_at)
-                     VALUES ($1, $2, $3, $4, $5, 'scheduled', $6, $6, $7)
-                     ON CONFLICT (id) DO NOTHING"
-                ),
-                args![&d.id, d.kind, &d.subject, &d.destination, &d.payload, d.due_at, now],
-            )
-            .await?;
-        if d.due_at <= now + WINDOW {
-            tx.notify(TOPIC, d.kind);
-        }
+    if new.is_empty() {
+        return Ok(0);
     }
-    Ok(count)
+    for d in new.iter().filter(|d| d.due_at <= now + WINDOW) {
+        tx.notify(TOPIC, d.kind);
+    }
+    let json = json(&new.iter().map(Row::from).collect::<Vec<_>>())?;
+    tx.exec(
+        sql!(
+            sqlite: "INSERT INTO dispatches
+                        (id, kind, subject, destination, payload, state, due_at, next_at, created_at)
+                     SELECT value ->> 'id', value ->> 'kind', value ->> 'subject', value ->> 'destination',
+                            value ->> 'payload', 'scheduled', value ->> 'due_at', value ->> 'due_at', $2
+                     FROM json_each($1) WHERE TRUE ON CONFLICT (id) DO NOTHING",
+            postgres: "INSERT INTO dispatches
+                          (id, kind, subject, destination, payload, state, due_at, next_at, created_at)
+                       SELECT id, kind, subject, destination, payload, 'scheduled', due_at, due_at, CAST($2 AS BIGINT)
+                       FROM json_to_recordset($1) AS x(id TEXT, kind TEXT, subject TEXT, destination TEXT,
+                          payload TEXT, due_at BIGINT)
+                       ON CONFLICT (id) DO NOTHING"
+        ),
+        args![&json, now],
+    )
+    .await
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    kind: &'a str,
+    subject: &'a str,
+    destination: &'a str,
+    payload: Option<&'a str>,
+    due_at: i64,
+}
+
+impl<'a> From<&'a NewDispatch> for Row<'a> {
+    fn from(d: &'a NewDispatch) -> Self {
+        let NewDispatch { id, kind, subject, destination, payload, due_at } = d;
+        Self { id, kind, subject, destination, payload: payload.as_deref(), due_at: due_at.micros() }
+    }
+}
+
+fn json(rows: &impl Serialize) -> Result<String> {
+    serde_json::to_string(rows).map_err(|e| db::DbError::Other(e.to_string()))
 }
 
 /// Cancels those of `ids` that wait. How many were: whatever is missing had been acted on, is being acted
@@ -121,9 +148,9 @@ pub(crate) async fn complete(tx: &mut Tx, ids: Vec<&str>, now: Timestamp) -> Res
     tx.exec(
         sql!(
             sqlite: "UPDATE dispatches SET state = 'done', attempt = attempt + 1, finished_at = $2, answer = NULL
-                     WHERE id IN (SELECT value FROM json_each($1))",
+                     WHERE id IN (SELECT value FROM json_each($1)) AND state = 'scheduled'",
             postgres: "UPDATE dispatches SET state = 'done', attempt = attempt + 1, finished_at = $2, answer = NULL
-                       WHERE id = ANY($1)"
+                       WHERE id = ANY($1) AND state = 'scheduled'"
         ),
         args![ids, now],
     )
@@ -146,9 +173,14 @@ pub(crate) async fn fail(
                 finished_at = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN CAST($4 AS BIGINT) END
              WHERE id = $1"
         ),
-        args![id, reason, next, now],
+        args![id, clipped(reason), next, now],
     )
     .await
+}
+
+/// What can be stored of a peer's answer: a NUL cannot, and it may be of any length.
+pub(crate) fn clipped(answer: &str) -> String {
+    answer.chars().filter(|c| *c != '\0').take(1000).collect()
 }
 
 /// Leases locked rows to `owner`.
@@ -157,10 +189,10 @@ pub(crate) async fn lease(tx: &mut Tx, ids: Vec<&str>, owner: &str, until: Times
         sql!(
             sqlite: "UPDATE dispatches SET state = 'running', attempt = attempt + 1, fence = fence + 1,
                         owner = $2, lease_until = $3
-                     WHERE id IN (SELECT value FROM json_each($1))",
+                     WHERE id IN (SELECT value FROM json_each($1)) AND state = 'scheduled'",
             postgres: "UPDATE dispatches SET state = 'running', attempt = attempt + 1, fence = fence + 1,
                           owner = $2, lease_until = $3
-                       WHERE id = ANY($1)"
+                       WHERE id = ANY($1) AND state = 'scheduled'"
         ),
         args![ids, owner, until],
     )
@@ -170,7 +202,7 @@ pub(crate) async fn lease(tx: &mut Tx, ids: Vec<&str>, owner: &str, until: Times
 /// The end of one attempt of a single kind.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Ended {
-    /// The dispatch.
+    /// The dispatch; not `id`, which PostgreSQL would not tell from the column.
     pub k: String,
     pub fence: i64,
     /// `done`, `dead` or `scheduled`.
@@ -189,7 +221,10 @@ pub(crate) struct Ended {
 
 /// Records ends of attempts under their fences. The ids of those that were still ours to record.
 pub(crate) async fn record(tx: &mut Tx, ended: &[Ended]) -> Result<Vec<String>> {
-    let json = serde_json::to_string(ended).map_err(|e| db::DbError::Other(e.to_string()))?;
+    // In one order everywhere, so that two workers with the same dispatches do not wait for each other.
+    let mut ended: Vec<&Ended> = ended.iter().collect();
+    ended.sort_by(|a, b| a.k.cmp(&b.k));
+    let json = json(&ended)?;
     let kept: Vec<(String,)> = tx
         .all(
             sql!(
@@ -232,79 +267,108 @@ pub(crate) async fn record(tx: &mut Tx, ended: &[Ended]) -> Result<Vec<String>> 
     Ok(kept.into_iter().map(|(id,)| id).collect())
 }
 
-/// Extends the leases of what is still in hand.
+/// Extends the leases of what is still in hand. A row that is locked is being recorded: no need to wait.
 pub(crate) async fn heartbeat(tx: &mut Tx, owner: &str, ids: &[String], until: Timestamp) -> Result<u64> {
     tx.exec(
         sql!(
             sqlite: "UPDATE dispatches SET lease_until = $3
                      WHERE id IN (SELECT value FROM json_each($1)) AND state = 'running' AND owner = $2",
             postgres: "UPDATE dispatches SET lease_until = $3
-                       WHERE id = ANY($1) AND state = 'running' AND owner = $2"
+                       WHERE id IN (SELECT id FROM dispatches WHERE id = ANY($1) AND state = 'running'
+                                    AND owner = $2 FOR UPDATE SKIP LOCKED)"
         ),
         args![ids, owner, until],
     )
     .await
 }
 
-/// Takes back what a lost worker held: leases that ended before `expired`, except those of `alive` (whose
-/// heartbeat is only late). Each such attempt is put on record as lost. How many there were.
-pub(crate) async fn rescue(tx: &mut Tx, now: Timestamp, expired: Timestamp, alive: &str) -> Result<usize> {
-    let lost: Vec<(String, String, i64, i64)> = tx
+/// So many are taken back in one transaction.
+pub(crate) const RESCUED: usize = 1000;
+
+/// Takes back what a lost worker held: leases that ended before `expired`, except those of `held` (ours,
+/// whose heartbeat is only late). Each such attempt is put on record as lost. How many there were.
+pub(crate) async fn rescue(
+    tx: &mut Tx,
+    now: Timestamp,
+    expired: Timestamp,
+    held: &[String],
+) -> Result<usize> {
+    let lost = tx
         .all(
             sql!(
-                sqlite: "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $1,
-                            owner = NULL, lease_until = NULL, answer = 'the worker was lost'
-                         WHERE id IN (SELECT id FROM dispatches
-                            WHERE state = 'running' AND lease_until < $3 AND owner <> $2
-                            ORDER BY lease_until LIMIT 1000)
-                         RETURNING id, kind, fence, next_at",
-                postgres: "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $1,
-                              owner = NULL, lease_until = NULL, answer = 'the worker was lost'
-                           WHERE id IN (SELECT id FROM dispatches
-                              WHERE state = 'running' AND lease_until < $3 AND owner <> $2
-                              ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)
-                           RETURNING id, kind, fence, next_at"
+                sqlite: "SELECT id, kind FROM dispatches WHERE state = 'running' AND lease_until < $1
+                            AND id NOT IN (SELECT value FROM json_each($2)) ORDER BY lease_until LIMIT $3",
+                postgres: "SELECT id, kind FROM dispatches WHERE state = 'running' AND lease_until < $1
+                              AND id <> ALL($2) ORDER BY lease_until LIMIT $3 FOR UPDATE SKIP LOCKED"
             ),
-            args![now, alive, expired],
+            args![expired, held, i64::try_from(RESCUED).unwrap_or(i64::MAX)],
         )
         .await?;
-    for (id, kind, fence, at) in &lost {
-        tx.exec(
+    give_back(tx, now, lost, "the worker was lost before the end was recorded").await
+}
+
+/// Gives back all that `owner` holds.
+pub(crate) async fn release(tx: &mut Tx, owner: &str, now: Timestamp) -> Result<usize> {
+    let held = tx
+        .all(
             sql!(
-                "INSERT INTO attempts (dispatch_id, number, started_at, finished_at, outcome, answer)
-                 VALUES ($1, $2, $3, NULL, 'lost', 'the worker was lost before the end was recorded')
-                 ON CONFLICT (dispatch_id, number) DO NOTHING"
+                sqlite: "SELECT id, kind FROM dispatches WHERE state = 'running' AND owner = $1",
+                postgres: "SELECT id, kind FROM dispatches WHERE state = 'running' AND owner = $1 FOR UPDATE"
             ),
-            args![id, *fence, *at],
+            args![owner],
         )
         .await?;
+    give_back(tx, now, held, "the worker was stopped before the end was recorded").await
+}
+
+async fn give_back(tx: &mut Tx, now: Timestamp, lost: Vec<(String, String)>, reason: &str) -> Result<usize> {
+    if lost.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<&str> = lost.iter().map(|(id, _)| id.as_str()).collect();
+    tx.exec(
+        sql!(
+            sqlite: "INSERT INTO attempts (dispatch_id, number, started_at, finished_at, outcome, answer)
+                     SELECT id, fence, $2, NULL, 'lost', $3 FROM dispatches
+                     WHERE id IN (SELECT value FROM json_each($1)) ON CONFLICT (dispatch_id, number) DO NOTHING",
+            postgres: "INSERT INTO attempts (dispatch_id, number, started_at, finished_at, outcome, answer)
+                       SELECT id, fence, CAST($2 AS BIGINT), NULL, 'lost', CAST($3 AS TEXT) FROM dispatches
+                       WHERE id = ANY($1) ON CONFLICT (dispatch_id, number) DO NOTHING"
+        ),
+        args![ids.clone(), now, reason],
+    )
+    .await?;
+    tx.exec(
+        sql!(
+            sqlite: "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $2, owner = NULL,
+                        lease_until = NULL, answer = $3
+                     WHERE id IN (SELECT value FROM json_each($1)) AND state = 'running'",
+            postgres: "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $2, owner = NULL,
+                          lease_until = NULL, answer = $3
+                       WHERE id = ANY($1) AND state = 'running'"
+        ),
+        args![ids, now, reason],
+    )
+    .await?;
+    for (_, kind) in &lost {
         tx.notify(TOPIC, kind);
     }
     Ok(lost.len())
 }
 
-/// Gives back all that `owner` holds.
-pub(crate) async fn release(tx: &mut Tx, owner: &str, now: Timestamp) -> Result<u64> {
-    tx.exec(
-        sql!(
-            "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $2, owner = NULL,
-                lease_until = NULL, answer = 'the worker was stopped'
-             WHERE state = 'running' AND owner = $1"
-        ),
-        args![owner, now],
-    )
-    .await
-}
-
-/// The earliest time at which something of this kind is to be tried.
-pub(crate) async fn next(conn: &mut Conn, kind: &str) -> Result<Option<Timestamp>> {
+/// The earliest time at which something of this kind is to be tried, whose destination has room.
+pub(crate) async fn next(conn: &mut Conn, kind: &str, saturated: &[String]) -> Result<Option<Timestamp>> {
     let row: Option<(Timestamp,)> = conn
         .opt(
             sql!(
-                "SELECT next_at FROM dispatches WHERE state = 'scheduled' AND kind = $1
-                 ORDER BY next_at LIMIT 1"
+                sqlite: "SELECT next_at FROM dispatches WHERE state = 'scheduled' AND kind = $1
+                            AND destination NOT IN (SELECT value FROM json_each($2))
+                         ORDER BY next_at LIMIT 1",
+                postgres: "SELECT next_at FROM dispatches WHERE state = 'scheduled' AND kind = $1
+                              AND destination <> ALL($2)
+                           ORDER BY next_at LIMIT 1"
             ),
-            args![kind],
+            args![kind, saturated],
         )
         .await?;
     Ok(row.map(|(t,)| t))
