@@ -41,7 +41,7 @@ enum User {
     Create {
         /// The e-mail address
         email: String,
-        /// The name that others see [default: the part before the @]
+        /// The name that others see (default: the part before the at sign)
         #[arg(long)]
         username: Option<String>,
     },

@@ -1,11 +1,11 @@
-//! [`text_enum!`](crate::text_enum): an enum with one text in the API, in the database and in the document.
+//! `text_enum!`: an enum with one text in the API, in the database and in the document.
 
 /// Makes an enum whose variants have one text each, the same in JSON, in a column, in a field and in the
 /// OpenAPI document. The first variant is the default.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident {
-        $(#[$fmeta:meta])* $first:ident = $ftext:literal, $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)?
+        $(#[$fmeta:meta])* $first:ident = $ftext:tt, $($(#[$vmeta:meta])* $variant:ident = $text:tt),+ $(,)?
     }) => {
         $(#[$meta])*
         #[derive(

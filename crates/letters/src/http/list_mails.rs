@@ -18,8 +18,8 @@ use crate::{
 /// type: all of the caller's and all delivered to them. The newest first.
 #[utoipa::path(get, path = "/mails", tag = "letters",
     params(
-        ("type" = Option<ListType>, Query),
-        ("status" = Option<Status>, Query, description = "Narrows further"),
+        ("type" = inline(Option<ListType>), Query),
+        ("status" = inline(Option<Status>), Query, description = "Narrows further"),
         ("page" = Option<i64>, Query, description = "From 1, default 1", minimum = 1),
         ("size" = Option<i64>, Query, description = "1 to 100, default 10", minimum = 1, maximum = 100)),
     responses((status = 200, body = OkEnvelope<PageData<MailItem>>), Refusals))]
