@@ -293,11 +293,12 @@ impl Inner {
     /// Heartbeats as long as any of `holding` is there (also while stopping), rescues what others left.
     async fn keep_leases(&self, holding: &TaskTracker) {
         loop {
+            let next = self.clock.now() + HEARTBEAT;
             if let Err(error) = self.beat().await {
                 tracing::warn!(%error, "a heartbeat failed");
             }
             tokio::select! {
-                () = self.clock.sleep(HEARTBEAT) => {}
+                () = self.clock.sleep_until(next) => {}
                 // As in `wait`.
                 () = pause(HEARTBEAT) => {}
                 () = holding.wait() => return,

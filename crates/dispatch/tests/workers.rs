@@ -1,0 +1,266 @@
+//! Leases, fences and rescue; fairness; several workers on one database.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use common::*;
+use db::{Db, args, sql};
+use dispatch::{Dispatch, Engine, NewDispatch, Outcome, Retry};
+use kernel::{Clock, Timestamp};
+
+fn engine(db: &Db, clock: &Clock, gate: &Gate) -> Engine {
+    Engine::builder(db.clone(), clock.clone()).single("act", options(8, 8), gate.act()).build()
+}
+
+fn to(destination: &str, id: &str, due: Timestamp) -> NewDispatch {
+    NewDispatch { destination: destination.into(), ..new("act", id, due) }
+}
+
+async fn lease(db: &Db, id: &str) -> Option<Timestamp> {
+    let row: (Option<Timestamp>,) = db
+        .read()
+        .await
+        .unwrap()
+        .one(sql!("SELECT lease_until FROM dispatches WHERE id = $1"), args![id])
+        .await
+        .unwrap();
+    row.0
+}
+
+testkit::both! {
+    MIGRATIONS;
+
+    async fn a_killed_worker_is_replaced_within_a_minute(t) {
+        let (clock, sim) = sim();
+        let (first, second) = (Gate::new(), Gate::new());
+        let killed = Killable::start(&t.url, {
+            let (clock, gate) = (clock.clone(), first.clone());
+            move |db| engine(&db, &clock, &gate)
+        }).await;
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        // The notice is heard in another handle on PostgreSQL alone: on SQLite the engine looks by itself.
+        sim.advance(Duration::from_secs(6));
+        first.begun(1).await;
+        killed.kill();
+        let running = Running::start(engine(&t.db, &clock, &second));
+        let (killed_at, db) = (clock.now(), &t.db);
+        while second.log().is_empty() {
+            sim.advance(Duration::from_secs(5));
+            assert!(clock.now().since(killed_at) <= MINUTE, "nobody took over within a minute");
+            let begun = tokio::time::timeout(Duration::from_millis(300), second.begun(1)).await;
+            drop(begun);
+        }
+        let d = second.log().remove(0);
+        assert_eq!((d.attempt, d.fence, d.in_doubt), (2, 2, true));
+        second.let_go(1);
+        until(|| async move { count(db, "done").await == 1 }).await;
+        running.stop().await;
+        let (r, attempts) = record(&t.db, "one/act").await;
+        assert!(r.in_doubt);
+        assert_eq!(attempts.iter().map(|a| a.outcome.as_str()).collect::<Vec<_>>(), ["lost", "done"]);
+    }
+
+    /// A worker that was only slow answers under its old fence: refused, but kept.
+    async fn a_late_answer(t) {
+        let (clock, sim) = sim();
+        let (slow, fast) = (Gate::new(), Gate::new());
+        let slow_act = Act::new({
+            let slow = slow.clone();
+            move |d| {
+                let slow = slow.clone();
+                async move {
+                    slow.enter(d).await;
+                    Outcome::Dead("too late".into())
+                }
+            }
+        });
+        let first = Engine::builder(t.db.clone(), clock.clone()).single("act", options(8, 8), slow_act).build();
+        let second = engine(&t.db, &clock, &fast);
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        // By hand it has no heartbeat.
+        let first = tokio::spawn(async move { first.run_due().await });
+        slow.begun(1).await;
+        assert_eq!(second.run_due().await.unwrap(), 0, "the lease holds");
+        sim.advance(Duration::from_secs(31));
+        fast.let_go(1);
+        assert_eq!(second.run_due().await.unwrap(), 2, "rescued and done");
+        slow.let_go(1);
+        first.await.unwrap().unwrap();
+        let (r, attempts) = record(&t.db, "one/act").await;
+        assert_eq!((r.state.as_str(), r.answer.as_deref()), ("done", Some("through the gate")));
+        let told: Vec<_> = attempts.iter().map(|a| (a.number, a.outcome.as_str(), a.answer.as_deref().unwrap())).collect();
+        assert_eq!(told, [(1, "lost", "too late"), (2, "done", "through the gate")]);
+        assert_eq!(ends(&t.db).await.len(), 1, "what follows from it follows once");
+    }
+
+    async fn heartbeats_keep_a_long_attempt(t) {
+        let (clock, sim) = sim();
+        let (long, other) = (Gate::new(), Gate::new());
+        let one = Running::start(engine(&t.db, &clock, &long));
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        long.begun(1).await;
+        let two = Running::start(engine(&t.db, &clock, &other));
+        let db = &t.db;
+        for n in 0..15 {
+            if n == 12 {
+                // Stopping is no reason to let go of what is in hand.
+                one.begin_stop();
+            }
+            sim.advance(Duration::from_secs(10));
+            let kept = clock.now() + Duration::from_secs(25);
+            until(|| async move { lease(db, "one/act").await.unwrap() > kept }).await;
+        }
+        long.let_go(1);
+        until(|| async move { count(db, "done").await == 1 }).await;
+        one.stop().await;
+        two.stop().await;
+        let (r, attempts) = record(&t.db, "one/act").await;
+        assert_eq!((r.attempt, r.in_doubt, attempts.len(), other.log().len()), (1, false, 1, 0));
+    }
+
+    /// What is given back at the end of a process is on record as lost, and another one's at once.
+    async fn given_back(t) {
+        let (clock, _) = sim();
+        let (held, next) = (Gate::new(), Gate::new());
+        let one = Running::start(engine(&t.db, &clock, &held));
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        held.begun(1).await;
+        one.begin_stop();
+        assert_eq!(one.engine.release().await.unwrap(), 1);
+        let two = Running::start(engine(&t.db, &clock, &next));
+        assert!(next.begun(1).await[0].in_doubt);
+        next.let_go(1);
+        held.let_go(1);
+        one.stop().await;
+        two.stop().await;
+        let (r, attempts) = record(&t.db, "one/act").await;
+        assert_eq!(r.state, "done");
+        assert_eq!(attempts.iter().map(|a| a.outcome.as_str()).collect::<Vec<_>>(), ["lost", "done"]);
+    }
+
+    /// Its own lease, too, if it has lost count of it: the commit of a claim was not answered, say.
+    async fn a_lease_that_nobody_holds(t) {
+        let (clock, sim) = sim();
+        let gate = Gate::new();
+        let running = Running::start(engine(&t.db, &clock, &gate));
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        gate.begun(1).await;
+        enqueue(&t.db, clock.now(), &[new("act", "two", clock.now() + 60 * MINUTE)]).await;
+        t.db.execute_raw("UPDATE dispatches SET state = 'running', fence = 1, attempt = 1, lease_until = 1,
+            owner = (SELECT owner FROM dispatches WHERE id = 'one/act') WHERE id = 'two/act'").await.unwrap();
+        sim.advance(Duration::from_secs(10));
+        let log = gate.begun(2).await;
+        assert_eq!((log[1].id.as_str(), log[1].fence, log[1].in_doubt), ("two/act", 2, true));
+        gate.let_go(2);
+        running.stop().await;
+        assert_eq!(record(&t.db, "one/act").await.1.len(), 1, "what it does hold it keeps");
+    }
+
+    async fn at_the_start_of_the_only_process(t) {
+        let (clock, _) = sim();
+        let (held, next) = (Gate::new(), Gate::new());
+        let due = clock.now();
+        let new: Vec<_> = (0..1200).map(|n| new("act", &n.to_string(), due)).collect();
+        enqueue(&t.db, due, &new).await;
+        let all = options(2000, 2000);
+        let one = Engine::builder(t.db.clone(), clock.clone()).single("act", all, held.act()).build();
+        let killed = tokio::spawn(async move { one.run_due().await });
+        held.begun(1).await;
+        killed.abort();
+        assert!(killed.await.unwrap_err().is_cancelled());
+        let two = Engine::builder(t.db.clone(), clock.clone()).single("act", all, next.act()).build();
+        next.let_go(2000);
+        assert_eq!(two.rescue_all().await.unwrap(), 1200, "however many");
+        assert_eq!(two.run_due().await.unwrap(), 1200);
+        assert_eq!(count(&t.db, "done").await, 1200);
+    }
+
+    /// 10,000 for a slow destination, then 50 for others; and another kind.
+    async fn a_slow_destination_holds_up_nobody(t) {
+        let (clock, _) = sim();
+        let due = clock.now() - MINUTE;
+        let slow: Vec<_> = (0..10_000).map(|n| to("slow", &format!("slow{n}"), due)).collect();
+        enqueue(&t.db, clock.now(), &slow).await;
+        let others: Vec<_> = (0..50).map(|n| to(&format!("quick{}", n % 10), &format!("quick{n}"), clock.now())).collect();
+        enqueue(&t.db, clock.now(), &others).await;
+        enqueue(&t.db, clock.now(), &[new("note", "batch", clock.now())]).await;
+        let (gate, quick, in_hand, most) = (Gate::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let act = Act::new({
+            let (gate, quick, in_hand, most) = (gate.clone(), quick.clone(), in_hand.clone(), most.clone());
+            move |d| {
+                let (gate, quick, in_hand, most) = (gate.clone(), quick.clone(), in_hand.clone(), most.clone());
+                async move {
+                    most.fetch_max(in_hand.fetch_add(1, SeqCst) + 1, SeqCst);
+                    if d.destination == "slow" {
+                        gate.enter(d).await;
+                    } else {
+                        tokio::task::yield_now().await;
+                        quick.fetch_add(1, SeqCst);
+                    }
+                    in_hand.fetch_sub(1, SeqCst);
+                    Outcome::Done("ok".into())
+                }
+            }
+        });
+        let engine = Engine::builder(t.db.clone(), clock.clone())
+            .single("act", options(16, 3), act)
+            .batch("note", Retry::INTERNAL, Note::default())
+            .build();
+        let (running, db) = (Running::start(engine), &t.db);
+        until(|| async { quick.load(SeqCst) == 50 && count(db, "done").await == 51 }).await;
+        assert_eq!(gate.log().len(), 3, "the slow one has its share and no more");
+        gate.let_go(100);
+        gate.begun(103).await;
+        assert!(most.load(SeqCst) <= 16, "{} in hand", most.load(SeqCst));
+        running.begin_stop();
+        gate.let_go(100);
+        running.stop().await;
+    }
+
+    /// Two workers share 5,000 of both kinds: none is done twice.
+    async fn two_workers(t) {
+        let (clock, _) = sim();
+        let due = clock.now();
+        let new: Vec<_> = (0..5000).map(|n| new(if n % 2 == 0 { "note" } else { "act" }, &format!("{n:04}"), due)).collect();
+        enqueue(&t.db, due, &new).await;
+        let log = Arc::new(Mutex::new(Vec::<(usize, Dispatch)>::new()));
+        let build = |worker: usize, db: &Db| {
+            let log = Arc::clone(&log);
+            let act = Act::new(move |d| {
+                log.lock().unwrap().push((worker, d));
+                async { Outcome::Done("ok".into()) }
+            });
+            Engine::builder(db.clone(), clock.clone())
+                .batch("note", Retry::INTERNAL, Note::default())
+                .single("act", options(64, 64), act)
+                .build()
+        };
+        // On SQLite there is one process, hence one handle.
+        let other = if t.db.is_shared() { t.again().await } else { t.db.clone() };
+        let (one, two, db) = (Running::start(build(1, &t.db)), Running::start(build(2, &other)), &t.db);
+        until(|| async move { count(db, "done").await == 5000 }).await;
+        one.stop().await;
+        two.stop().await;
+        let effects = effects(&t.db).await;
+        assert_eq!(effects.len(), 2500);
+        assert!(effects.values().all(|n| *n == 1));
+        let mut acted = BTreeMap::<String, usize>::new();
+        let mut of = [0; 3];
+        for (worker, d) in log.lock().unwrap().iter() {
+            *acted.entry(d.id.clone()).or_default() += 1;
+            of[*worker] += 1;
+        }
+        assert_eq!(acted.len(), 2500);
+        assert!(acted.values().all(|n| *n == 1));
+        assert!(of[1] > 0 && of[2] > 0, "both had a share: {of:?}");
+    }
+}
