@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 
 use blobs::Blobs;
 use db::Db;
-use httpkit::Limiter;
+use httpkit::{Attempts, Limiter};
 use kernel::{Clock, Problem, seal::Keyring};
 
 pub use auth::MaybeCaller;
@@ -64,7 +64,7 @@ pub(crate) struct Inner {
     /// Logins from one address, right or wrong.
     logins: Limiter,
     /// Failed logins to one account from one address.
-    failures: Limiter,
+    failures: Attempts,
     /// Mails that one account can be sent.
     mails: Limiter,
 }
@@ -88,7 +88,7 @@ impl Accounts {
             requests: limiter(200, Duration::from_millis(20)),
             registrations: limiter(60, Duration::from_secs(10)),
             logins: limiter(60, Duration::from_secs(1)),
-            failures: limiter(10, Duration::from_secs(30)),
+            failures: Attempts::new(config.limits, 10, Duration::from_secs(30), clock.clone()),
             mails: limiter(3, Duration::from_secs(600)),
             db,
             clock,

@@ -72,9 +72,11 @@ impl Accounts {
         let account = format!("{client} {email_key}");
         let found = store::user_by_email(&mut self.0.db.read().await?, email_key).await?;
         let stored = found.as_ref().map(|u| u.password_hash.clone());
-        // Counted before the check, so that parallel guesses are counted too.
-        self.0.failures.check(&account)?;
+        self.0.failures.begin(&account)?;
         let good = self.0.passwords.verify(password, stored).await?;
+        if good {
+            self.0.failures.succeeded(&account);
+        }
         let user = found.filter(|_| good);
         let user =
             user.ok_or_else(|| Problem::unauthorized("the e-mail address or the password is wrong"))?;
@@ -90,9 +92,14 @@ impl Accounts {
     /// # Errors
     /// 429, or what keeps it from being checked.
     pub async fn check_password(&self, caller: &Caller, password: String) -> Result<bool, Problem> {
-        self.0.failures.check(&format!("unlock {}", caller.id()))?;
+        let key = format!("unlock {}", caller.id());
+        self.0.failures.begin(&key)?;
         let user = store::user(&mut self.0.db.read().await?, caller.id()).await?;
-        self.0.passwords.verify(password, user.map(|u| u.password_hash)).await
+        let good = self.0.passwords.verify(password, user.map(|u| u.password_hash)).await?;
+        if good {
+            self.0.failures.succeeded(&key);
+        }
+        Ok(good)
     }
 
     async fn open_session(&self, tx: &mut Tx, user: &str, now: Timestamp) -> Result<Tokens, Problem> {

@@ -19,5 +19,5 @@ pub mod upload;
 pub use client::ClientAddr;
 pub use envelope::{ErrorEnvelope, Failure, OkEnvelope, PageData, Refusals, Reply, ok, ok_page};
 pub use fields::{Bad, Body, Fields, FromField, PathId, Query, text};
-pub use limits::Limiter;
+pub use limits::{Attempts, Limiter};
 pub use upload::Upload;

@@ -255,6 +255,8 @@ impl Letters {
         let mut tx = self.db().begin().await?;
         let now = self.clock().now();
         let mut letter = self.own(&mut tx, caller, &s.mail_id).await?;
+        let trigger = s.trigger_type.or(letter.trigger_type).unwrap_or_default();
+        premium_only(caller.plan, trigger)?;
         let mut problem = Problem::new(ProblemKind::Rule, "validation failed");
         let status = letter.status(now, self.0.config.delivering_lead);
         if status != Status::Draft {
@@ -269,7 +271,6 @@ impl Letters {
             Some(condition) => condition,
             None => serde_json::from_str(&content.trigger_condition).unwrap_or_default(),
         };
-        let trigger = s.trigger_type.or(letter.trigger_type).unwrap_or_default();
         if let Some((field, reason)) = condition.missing(trigger) {
             problem = problem.field(field, reason);
         }
@@ -279,7 +280,6 @@ impl Letters {
         if !problem.errors.is_empty() {
             return Err(problem);
         }
-        premium_only(caller.plan, trigger)?;
         let month = now.month();
         if letter.scheduled_month.as_ref() != Some(&month) {
             accounts::take_quota(&mut tx, caller.id(), caller.plan, Resource::Scheduled, now).await?;

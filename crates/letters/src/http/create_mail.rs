@@ -1,6 +1,6 @@
 //! `POST /mails` (001) and `POST /mails/create` (002): a draft and its capsule.
 
-use accounts::Caller;
+use accounts::{Caller, Plan};
 use axum::extract::State;
 use httpkit::{Body, Fields, OkEnvelope, Refusals, Reply, ok};
 use kernel::Timestamp;
@@ -113,7 +113,8 @@ pub(super) async fn create_future_mail(
     let _: Timestamp = f.required("sendTime");
     let trigger: TriggerType = f.required("triggerType");
     let condition = read::condition(&mut f).unwrap_or_default();
-    if let Some((field, reason)) = condition.missing(trigger) {
+    // On the free plan the trigger itself is refused, whatever its condition.
+    if let Some((field, reason)) = condition.missing(trigger).filter(|_| caller.plan == Plan::Premium) {
         f.rule(field, reason);
     }
     create(&letters, &caller, f, true).await
