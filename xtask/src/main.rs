@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool speaks on its standard output")]
 
 mod cargo;
+mod fuzz;
 mod postgres;
 mod steps;
 mod summary;
@@ -21,7 +22,7 @@ const USAGE: &str = "\
 cargo xtask run [--release] [args…]            build and start the server; args go to `hongyan serve`
 cargo xtask test [--only-tests] [filter…]      every check, then every test on both databases;
                                                a filter picks tests (nextest syntax) and leaves out doc tests
-cargo xtask fmt | tidy | clippy | doc          one of the checks of `test`
+cargo xtask fmt | tidy | clippy | doc | fuzz   one of the checks of `test`
 cargo xtask postgres                           a PostgreSQL like that of the tests, until Ctrl-C";
 
 fn main() -> ExitCode {
@@ -42,7 +43,7 @@ fn command(args: Vec<String>) -> Result<ExitCode> {
     match (name.as_str(), rest.as_slice()) {
         ("run", _) => cargo::run_server(&root, rest),
         ("test", _) => Ok(steps::test(&root, rest)),
-        ("fmt" | "tidy" | "clippy" | "doc", []) => Ok(steps::one(&root, &name)),
+        ("fmt" | "tidy" | "clippy" | "doc" | "fuzz", []) => Ok(steps::one(&root, &name)),
         ("postgres", []) => postgres::foreground().map(|()| ExitCode::SUCCESS),
         (postgres::KEEPER, [bin]) => postgres::keep(bin.into()).map(|()| ExitCode::SUCCESS),
         ("help" | "--help" | "-h", _) => {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cargo::{cargo, has_nextest},
+    fuzz,
     postgres::Server,
     summary::{Counts, Runner, pass_through},
     tidy,
@@ -25,16 +26,18 @@ pub fn test(root: &Path, mut args: Vec<String>) -> ExitCode {
     let mut run = Run::new(root);
     let checks = if only_tests { Ok(()) } else { run.checks() };
     let result = checks.and_then(|()| run.tests(&args));
+    let result = if only_tests { result } else { result.and_then(|()| run.fuzz()) };
     run.report(result)
 }
 
-/// One of the checks: `fmt`, `tidy`, `clippy` or `doc`.
+/// One of the checks: `fmt`, `tidy`, `clippy`, `doc` or `fuzz`.
 pub fn one(root: &Path, name: &str) -> ExitCode {
     let mut run = Run::new(root);
     let result = match name {
         "fmt" => run.fmt(),
         "tidy" => run.tidy(),
         "clippy" => run.clippy(),
+        "fuzz" => run.fuzz(),
         _ => run.doc(),
     };
     run.report(result)
@@ -75,6 +78,10 @@ impl<'a> Run<'a> {
     fn doc(&mut self) -> Result<()> {
         let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
         self.step("doc", |run| status(cargo(run.root).args(args).env("RUSTDOCFLAGS", "-D warnings")))
+    }
+
+    fn fuzz(&mut self) -> Result<()> {
+        self.step("fuzz", |run| fuzz::run(run.root))
     }
 
     /// The tests on both databases, then the doc tests.

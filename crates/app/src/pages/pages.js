@@ -61,8 +61,10 @@ const submit = {
     show("status", "密码已保存，请重新登录。/ Your password is saved, sign in anew.");
     form.hidden = true;
   },
-  async letter(fields) {
-    const { token } = await call("POST", "/auth/login", { email: fields.get("email"), password: fields.get("password") });
+  async letter(fields, how) {
+    const who = { email: fields.get("email"), password: fields.get("password") };
+    if (how === "register") who.username = who.email.split("@")[0];
+    const { token } = await call("POST", `/auth/${how}`, who);
     const mail = await letter(token);
     if (mail.isEncrypted) {
       const opened = await call("POST", `/mails/${mail.mailId}/unlock`, { password: fields.get("password") }, token);
@@ -76,7 +78,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   show("alert", "");
   try {
-    await submit[page](new FormData(form));
+    await submit[page](new FormData(form), event.submitter?.value || "login");
   } catch (error) {
     show("alert", error.message);
   }
