@@ -13,7 +13,10 @@ use axum::{
 use httpkit::{Failure, Limiter};
 use kernel::{Problem, ProblemKind};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{Any, CorsLayer},
+};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -74,7 +77,15 @@ pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) 
     let (api, document) = slices(system);
     let limiter = Limiter::new(limits, 500, Duration::from_millis(5));
     let health = Health { db: system.db.clone(), engine: system.engine.clone(), metrics };
-    api.merge(pages::router())
+    // A web app may come from another origin: what it may do hangs on the token that it sends, not on a cookie.
+    let any_origin = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers([header::RETRY_AFTER, header::CONTENT_RANGE, header::ETAG])
+        .max_age(Duration::from_secs(3600));
+    api.layer(any_origin)
+        .merge(pages::router())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .layer(middleware::from_fn_with_state(limiter, httpkit::middleware::limit))
         .route("/health/live", get(|| async { Json(serde_json::json!({"status": "ok"})) }))
