@@ -65,7 +65,10 @@ const submit = {
     const who = { email: fields.get("email"), password: fields.get("password") };
     if (how === "register") who.username = who.email.split("@")[0];
     const { token } = await call("POST", `/auth/${how}`, who);
-    const mail = await letter(token);
+    const mail = await letter(token).catch((error) => {
+      if (how !== "register") throw error;
+      throw new Error("请打开我们刚寄出的确认邮件中的链接，然后登录。\nOpen the link that was just mailed to you, then sign in.");
+    });
     if (mail.isEncrypted) {
       const opened = await call("POST", `/mails/${mail.mailId}/unlock`, { password: fields.get("password") }, token);
       document.getElementById("content").textContent = opened.content;
