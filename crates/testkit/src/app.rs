@@ -20,6 +20,9 @@ use tower::ServiceExt as _;
 
 use crate::TestDb;
 
+/// Where people reach the server.
+pub const PUBLIC_URL: &str = "http://hongyan.test";
+
 /// When every test begins: a leap year's January, mid-month, mid-day.
 pub const START: &str = "2028-01-15T12:00:00Z";
 
@@ -33,6 +36,8 @@ pub struct TestApp {
     pub router: Router,
     /// Where mail goes.
     pub outbox: PathBuf,
+    /// Where everything is that the server keeps, a PostgreSQL database apart.
+    pub dir: PathBuf,
     _db: TestDb,
 }
 
@@ -73,6 +78,136 @@ impl Answer {
     }
 }
 
+/// Checks a value against a template, exactly: an object has these keys and no others; a list has at least
+/// one entry and all are like the template's one.
+///
+/// A text names a type: `string`, `number`, `boolean`, `time` (RFC 3339 in UTC), `id:mail` (an id with that
+/// prefix), each with `?` if it may be null. `=text` is that very text; any other value is itself.
+#[track_caller]
+pub fn shape(value: &Value, template: &Value) {
+    let mut wrong = Vec::new();
+    compare("", value, template, &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:#?}\nin {value:#}");
+}
+
+fn compare(at: &str, value: &Value, template: &Value, wrong: &mut Vec<String>) {
+    match (template, value) {
+        (Value::String(kind), _) => {
+            if !is_kind(kind, value) {
+                wrong.push(format!("{at}: {value} is not {kind}"));
+            }
+        }
+        (Value::Object(expected), Value::Object(found)) => {
+            for (key, template) in expected {
+                match found.get(key) {
+                    Some(value) => compare(&format!("{at}.{key}"), value, template, wrong),
+                    None => wrong.push(format!("{at}.{key} is missing")),
+                }
+            }
+            let more = found.keys().filter(|key| !expected.contains_key(*key));
+            wrong.extend(more.map(|key| format!("{at}.{key} is not expected")));
+        }
+        (Value::Array(expected), Value::Array(found)) if expected.len() == 1 => {
+            if found.is_empty() {
+                wrong.push(format!("{at} is empty"));
+            }
+            for (n, value) in found.iter().enumerate() {
+                compare(&format!("{at}[{n}]"), value, &expected[0], wrong);
+            }
+        }
+        _ if template == value => {}
+        _ => wrong.push(format!("{at}: {value} is not {template}")),
+    }
+}
+
+fn is_kind(kind: &str, value: &Value) -> bool {
+    if let Some(text) = kind.strip_prefix('=') {
+        return value == text;
+    }
+    let kind = match kind.strip_suffix('?') {
+        Some(_) if value.is_null() => return true,
+        Some(kind) => kind,
+        None => kind,
+    };
+    let text = value.as_str();
+    match kind {
+        "string" => text.is_some(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "time" => text.is_some_and(|t| t.ends_with('Z') && t.parse::<Timestamp>().is_ok()),
+        kind => match kind.strip_prefix("id:") {
+            Some(prefix) => text.is_some_and(|t| kernel::id::is(prefix, t)),
+            None => panic!("{kind} is no kind of value"),
+        },
+    }
+}
+
+/// A mail from the outbox, decoded.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// As it left.
+    pub raw: String,
+    /// The envelope's and header's recipient.
+    pub to: String,
+    /// Decoded.
+    pub subject: String,
+    /// The plain part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+}
+
+impl Mail {
+    fn parse(raw: &str) -> Self {
+        let mail = mail_parser::MessageParser::default().parse(raw.as_bytes()).expect("a mail");
+        let to = mail.to().and_then(|to| to.first()).and_then(|to| to.address()).expect("a recipient");
+        Self {
+            raw: raw.to_owned(),
+            to: to.to_owned(),
+            subject: mail.subject().unwrap_or_default().to_owned(),
+            text: mail.body_text(0).unwrap_or_default().into_owned(),
+            html: mail.body_html(0).unwrap_or_default().into_owned(),
+        }
+    }
+
+    /// The token of the mailed link.
+    #[track_caller]
+    pub fn token(&self) -> String {
+        let (_, rest) = self.text.split_once("#token=").expect("a link with a token");
+        rest.split_whitespace().next().expect("a token").to_owned()
+    }
+
+    /// The headers of the whole mail by name, in order, unfolded.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let (head, _) = self.raw.split_once("\r\n\r\n").expect("headers and a body");
+        let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+        let lines = unfolded.split("\r\n").map(|line| line.split_once(": ").expect(line));
+        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// A picture of this size as PNG.
+pub fn png(width: u32, height: u32) -> Vec<u8> {
+    picture(width, height, image::ImageFormat::Png)
+}
+
+/// A picture of this size as JPEG, with `note` in an EXIF segment.
+pub fn jpeg_with_exif(width: u32, height: u32, note: &str) -> Vec<u8> {
+    let plain = picture(width, height, image::ImageFormat::Jpeg);
+    let exif = [b"Exif\0\0MM\0*\0\0\0\x08", note.as_bytes()].concat();
+    let length = u16::try_from(exif.len() + 2).expect("a short note").to_be_bytes();
+    [&plain[..2], &[0xff, 0xe1], &length, &exif, &plain[2..]].concat()
+}
+
+fn picture(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
+    let shade = |n: u32| u8::try_from(n % 256).expect("a byte");
+    let image =
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([shade(x), shade(y), shade(x * y)]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("a picture");
+    bytes.into_inner()
+}
+
 /// A registered user.
 #[derive(Debug, Clone)]
 pub struct User {
@@ -84,6 +219,15 @@ pub struct User {
     pub token: String,
     /// The refresh token.
     pub refresh: String,
+}
+
+impl User {
+    /// Whom a registration or a login answers.
+    #[track_caller]
+    pub fn of(answer: &Answer) -> Self {
+        let text = |field: &str| answer.data()[field].as_str().expect("a text").to_owned();
+        Self { id: text("userId"), email: text("email"), token: text("token"), refresh: text("refreshToken") }
+    }
 }
 
 /// The password of every [`TestApp::user`].
@@ -107,9 +251,10 @@ impl TestApp {
         };
         change(&mut settings);
         let (clock, sim) = Clock::simulated(START.parse().expect("a time"));
-        let system = System::build(&settings, clock, "http://hongyan.test").await.expect("the system starts");
+        let system = System::build(&settings, clock, PUBLIC_URL).await.expect("the system starts");
         let router = api::router(&system, settings.limits, None);
-        Self { router, system, clock: sim, outbox: settings.data_dir.join("outbox"), _db: db }
+        let (outbox, dir) = (settings.data_dir.join("outbox"), db.dir.path().to_owned());
+        Self { router, system, clock: sim, outbox, dir, _db: db }
     }
 
     /// The time now.
@@ -208,10 +353,18 @@ impl TestApp {
     /// Registers `{name}@example.com` with [`PASSWORD`].
     pub async fn user(&self, name: &str) -> User {
         let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
-        let answer = self.call(Method::POST, "/auth/register", None, Some(body)).await;
-        let data = answer.data();
-        let text = |field: &str| data[field].as_str().expect("a text").to_owned();
-        User { id: text("userId"), email: text("email"), token: text("token"), refresh: text("refreshToken") }
+        self.register(body).await
+    }
+
+    /// Registers somebody.
+    pub async fn register(&self, body: Value) -> User {
+        User::of(&self.call(Method::POST, "/auth/register", None, Some(body)).await)
+    }
+
+    /// Logs in anew with [`PASSWORD`]: a token lasts a day, and tests let years pass.
+    pub async fn login(&self, user: &User) -> User {
+        let body = json!({"email": user.email, "password": PASSWORD});
+        User::of(&self.call(Method::POST, "/auth/login", None, Some(body)).await)
     }
 
     /// Gives a user the premium plan, as `hongyan user plan` does.
@@ -235,6 +388,50 @@ impl TestApp {
     /// Sends a draft to the future.
     pub async fn schedule(&self, user: &User, mail: &str, at: Timestamp) -> Answer {
         self.post("/mails/send-to-future", user, json!({"mailId": mail, "sendTime": at})).await
+    }
+
+    /// A letter's detail as this user sees it.
+    pub async fn detail(&self, user: &User, mail: &str) -> Value {
+        self.get(&format!("/mails/{mail}"), user).await.data().clone()
+    }
+
+    /// The ids of the letters in a list, in its order.
+    pub async fn list(&self, user: &User, query: &str) -> Vec<String> {
+        let answer = self.get(&format!("/mails?{query}"), user).await;
+        let list = answer.data()["list"].as_array().expect("a list").iter();
+        list.map(|mail| mail["mailId"].as_str().expect("an id").to_owned()).collect()
+    }
+
+    /// Makes a letter of a draft's fields and sends it to `now + 1 h`, then lets that time come; its id.
+    pub async fn delivered(&self, user: &User, fields: Value) -> String {
+        let mail = self.draft(user, fields).await;
+        let at = self.now() + std::time::Duration::from_secs(3600);
+        self.schedule(user, &mail, at).await.data();
+        self.advance_to(at).await;
+        mail
+    }
+
+    /// Uploads an attachment; what was answered.
+    pub async fn attachment(&self, user: &User, name: &str, bytes: &[u8], kind: &str) -> Value {
+        self.upload("/upload/attachment", user, name, bytes, Some(kind)).await.data().clone()
+    }
+
+    /// Gets a URL of ours with these headers, with a token or without.
+    pub async fn fetch(&self, url: &str, token: Option<&str>, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().uri(url.strip_prefix(PUBLIC_URL).unwrap_or(url));
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// The mails in the outbox to an address, decoded.
+    pub fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let mails = self.mails();
+        mails.iter().map(|raw| Mail::parse(raw)).filter(|mail| mail.to == address).collect()
     }
 
     /// The mails in the outbox, whole, sorted by file name.

@@ -1,0 +1,21 @@
+//! Letters through the whole server, as the seeds and the contract have them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::large_futures,
+    reason = "tests"
+)]
+
+mod drafts;
+mod encrypted;
+mod helpers;
+mod lists;
+mod quotas;
+mod readers;
+mod schedule;
+mod seed_001;
+mod seed_002;
+mod seed_003;
+mod times;
