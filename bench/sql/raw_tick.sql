@@ -1,0 +1,2 @@
+\sleep 10 ms
+WITH claimed AS (SELECT id, letter_id FROM raw_jobs WHERE state = 0 AND run_at <= clock_timestamp() ORDER BY run_at LIMIT :batch FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM raw_jobs j USING claimed c WHERE j.id = c.id), went AS (UPDATE raw_letters l SET status = 'delivered', delivered_at = clock_timestamp() FROM claimed c WHERE l.id = c.letter_id AND l.status = 'scheduled' RETURNING l.id, l.recipient_id) INSERT INTO raw_inbox (user_id, letter_id) SELECT recipient_id, id FROM went;
