@@ -48,7 +48,7 @@ PLANS="-c plan_cache_mode=force_generic_plan -c enable_hashjoin=off -c enable_me
 for engine in $ENGINES; do
     echo "== drain on $engine: $COUNT letters due"
     record "drain-$engine"
-    [ "$engine" = sqlite ] || pg_start
+    [ "$engine" = sqlite ] || [ -n "$PG" ] || pg_start
     for round in $(seq "$ROUNDS"); do
         if [ "$engine" = postgres ]; then
             fresh postgres

@@ -94,7 +94,7 @@ peers() {
 }
 
 for engine in $ENGINES; do
-    [ "$engine" = sqlite ] || pg_start
+    [ "$engine" = sqlite ] || [ -n "$PG" ] || pg_start
     for sleeping in $SLEEPING; do
         NAME=late-$engine-$sleeping
         echo "== lateness on $engine: $RATE a second for $SPAN s beside $sleeping sleeping letters"

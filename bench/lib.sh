@@ -34,6 +34,14 @@ record() { : >"$RESULTS/$1.tsv"; }
 
 report() { python3 "$BENCH/report.py" "$RESULTS/$1.tsv" "$2"; }
 
+# Whatever still runs when a script ends, by success or failure.
+SERVER='' PG=''
+cleanup() {
+    [ -z "$SERVER" ] || kill -TERM "$SERVER" || true
+    [ -z "$PG" ] || pg_stop
+}
+trap cleanup EXIT
+
 # --- PostgreSQL -----------------------------------------------------------------------------------------------
 
 pg_start() {
@@ -55,11 +63,14 @@ pg_start() {
 		CONF
     fi
     su postgres -c "$PGBIN/pg_ctl -D $BENCH_WORK/pg -l $BENCH_WORK/pg/log -w start" >/dev/null
-    trap 'pg_stop' EXIT
+    PG=on
     psql -qXd postgres -c 'CREATE DATABASE bench' 2>/dev/null || true
 }
 
-pg_stop() { su postgres -c "$PGBIN/pg_ctl -D $BENCH_WORK/pg -m fast -w stop" >/dev/null; }
+pg_stop() {
+    su postgres -c "$PGBIN/pg_ctl -D $BENCH_WORK/pg -m fast -w stop" >/dev/null
+    PG=
+}
 
 pg() { psql -qXAt -v ON_ERROR_STOP=1 "$@"; }
 
@@ -85,7 +96,7 @@ fresh() {
 
 # query ENGINE SQL: the answer's columns separated by a bar.
 query() {
-    if [ "$1" = postgres ]; then pg -c "$2"; else sqlite3 -cmd '.timeout 5000' "$LITE" "$2"; fi
+    if [ "$1" = postgres ]; then pg -c "$2"; else sqlite3 -cmd '.timeout 5000' "$LITE" <<<"$2"; fi
 }
 
 # seed ENGINE FILE NAME=VALUE…: one SQL text for both engines, in which `@name@` stands for the value.
@@ -95,14 +106,14 @@ seed() {
     shift 2
     local id owner numbers body
     if [ "$engine" = postgres ]; then
-        id="lpad(CAST(g AS TEXT), 26, '0')" owner="lpad(CAST(@author@ AS TEXT), 26, '0')"
+        id="lpad(CAST(g AS TEXT), 26, '0')" owner="'user_' || lpad(CAST((g * 7919) % 10000 AS TEXT), 26, '0')"
         numbers='generate_series(CAST(@from@ AS BIGINT), @to@) AS numbers(g)' body="repeat(md5(CAST(g AS TEXT)), 31)"
     else
-        id="printf('%026d', g)" owner="printf('%026d', @author@)"
+        id="printf('%026d', g)" owner="'user_' || printf('%026d', (g * 7919) % 10000)"
         numbers='(SELECT value AS g FROM generate_series(@from@, @to@)) AS numbers'
         body="replace(printf('%031d', 0), '0', hex(randomblob(16)))"
     fi
-    for pair in id="$id" owner="$owner" numbers="$numbers" text="$body" "$@" author='((g * 7919) % 10000)' \
+    for pair in "$@" id="$id" owner="$owner" numbers="$numbers" text="$body" "$@" \
         type=SELF email=NULL channel=inbox destination=; do
         text=${text//@${pair%%=*}@/${pair#*=}}
     done
@@ -144,6 +155,7 @@ server_start() {
 server_stop() {
     kill -TERM "$SERVER"
     wait "$SERVER" || { cat "$BENCH_WORK/server.log"; exit 1; }
+    SERVER=
 }
 
 # wait_for ENGINE SECONDS SQL: until the query answers 1 (or t).
