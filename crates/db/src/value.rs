@@ -3,7 +3,7 @@
 //! Columns are TEXT, BIGINT, DOUBLE PRECISION, BOOLEAN and BLOB/BYTEA only. A list of texts is bound as an
 //! array on PostgreSQL (`= ANY($1)`) and as a JSON array on SQLite (`IN (SELECT value FROM json_each($1))`).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use bytes::{BufMut, BytesMut};
 use kernel::Timestamp;
@@ -11,8 +11,9 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::error::{DbError, Result};
 
-/// A bound parameter.
-#[derive(Debug, Clone, PartialEq)]
+/// A bound parameter. Its `Debug` output tells the kind alone: drivers log parameters and errors name them,
+/// and what people wrote belongs into neither.
+#[derive(Clone, PartialEq)]
 pub enum Value<'a> {
     /// SQL NULL, of whatever type.
     Null,
@@ -28,6 +29,20 @@ pub enum Value<'a> {
     Bytes(Cow<'a, [u8]>),
     /// A list of texts.
     List(Vec<Cow<'a, str>>),
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Bool(_) => f.write_str("Bool"),
+            Self::Int(_) => f.write_str("Int"),
+            Self::Float(_) => f.write_str("Float"),
+            Self::Text(v) => write!(f, "Text of {} bytes", v.len()),
+            Self::Bytes(v) => write!(f, "Bytes of {} bytes", v.len()),
+            Self::List(v) => write!(f, "List of {}", v.len()),
+        }
+    }
 }
 
 macro_rules! from {

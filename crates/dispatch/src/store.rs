@@ -143,21 +143,31 @@ pub(crate) async fn due(
     .await
 }
 
-/// Marks locked rows as done; one attempt each.
-pub(crate) async fn complete(tx: &mut Tx, ids: Vec<&str>, now: Timestamp) -> Result<u64> {
-    tx.exec(
-        sql!(
-            sqlite: "UPDATE dispatches SET state = 'done', attempt = attempt + 1, finished_at = $2, answer = NULL
-                     WHERE id IN (SELECT value FROM json_each($1)) AND state = 'scheduled'",
-            postgres: "UPDATE dispatches SET state = 'done', attempt = attempt + 1, finished_at = $2, answer = NULL
-                       WHERE id = ANY($1) AND state = 'scheduled'"
-        ),
-        args![ids, now],
-    )
-    .await
+/// Takes up to `limit` that are due, the longest due first, and marks them as done at once: until the
+/// transaction ends nobody sees it, and a second statement for it would cost as much as the work itself.
+pub(crate) async fn take(tx: &mut Tx, kind: &str, now: Timestamp, limit: usize) -> Result<Vec<Dispatch>> {
+    let mut taken: Vec<Dispatch> = tx
+        .all(
+            sql!(
+                sqlite: "UPDATE dispatches SET state = 'done', attempt = attempt + 1, finished_at = $2, answer = NULL
+                         WHERE id IN (SELECT id FROM dispatches WHERE state = 'scheduled' AND kind = $1
+                            AND next_at <= $2 ORDER BY next_at LIMIT $3)
+                         RETURNING id, subject, destination, payload, due_at, attempt, fence, in_doubt",
+                postgres: "WITH due AS MATERIALIZED (SELECT id FROM dispatches WHERE state = 'scheduled' AND kind = $1
+                              AND next_at <= $2 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+                           UPDATE dispatches AS d
+                              SET state = 'done', attempt = attempt + 1, finished_at = $2, answer = NULL
+                           FROM due WHERE d.id = due.id
+                           RETURNING d.id, subject, destination, payload, due_at, attempt, fence, in_doubt"
+            ),
+            args![kind, now, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
+        .await?;
+    taken.sort_unstable_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
+    Ok(taken)
 }
 
-/// Records a failed attempt of a locked row of a batch kind: again at `next`, or dead.
+/// Records the failed attempt of one that [`take`] has taken: again at `next`, or dead.
 pub(crate) async fn fail(
     tx: &mut Tx,
     id: &str,
@@ -167,7 +177,7 @@ pub(crate) async fn fail(
 ) -> Result<u64> {
     tx.exec(
         sql!(
-            "UPDATE dispatches SET attempt = attempt + 1, answer = $2,
+            "UPDATE dispatches SET answer = $2,
                 state = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN 'dead' ELSE 'scheduled' END,
                 next_at = COALESCE(CAST($3 AS BIGINT), next_at),
                 finished_at = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN CAST($4 AS BIGINT) END

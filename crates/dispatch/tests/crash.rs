@@ -1,6 +1,13 @@
 //! A process that is killed with SIGKILL, again and again, in the middle of its work: nothing is lost, a
 //! batch kind takes effect exactly once, a single kind more than once only where the store says so.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 mod common;
 

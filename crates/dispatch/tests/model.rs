@@ -129,7 +129,7 @@ impl History {
             Op::Expedite(at) if !self.scheduled.is_empty() => {
                 let d = at.get(&self.scheduled);
                 let mut tx = self.db.begin().await.unwrap();
-                store::expedite(&mut tx, self.now(), d.kind, &[d.id.clone()]).await.unwrap();
+                store::expedite(&mut tx, self.now(), d.kind, std::slice::from_ref(&d.id)).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Op::Cancel(_) | Op::Expedite(_) => {}
