@@ -151,7 +151,7 @@ impl User {
                     RoleArg::Supervisor => Role::Supervisor,
                     RoleArg::Operator => Role::Operator,
                 };
-                accounts.admin_role(&email, role).await?;
+                accounts.admin_role(&email, role).await.with_context(|| email.clone())?;
                 say(&format!("{email} is {} now", role.as_str()));
             }
             Self::Plan { email, plan, until } => {
@@ -160,7 +160,7 @@ impl User {
                     PlanArg::Free => Plan::Free,
                     PlanArg::Premium => Plan::Premium,
                 };
-                accounts.admin_plan(&email, plan, until).await?;
+                accounts.admin_plan(&email, plan, until).await.with_context(|| email.clone())?;
                 say(&format!("{email} has the plan {} now", plan.as_str()));
             }
             Self::List => list(accounts).await?,
@@ -201,7 +201,9 @@ fn end_of(text: &str) -> anyhow::Result<Timestamp> {
 }
 
 fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_level)
+    // At each start PostgreSQL says that what was to be made is there already.
+    let level = format!("tokio_postgres=warn,{}", settings.log_level);
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
         .context("log.level (HONGYAN_LOG__LEVEL): must be a level such as info, or tracing directives")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if settings.log_json {

@@ -1,5 +1,6 @@
 //! `hongyan doctor`: does this installation have what it needs to keep its promises?
 
+use anyhow::Context as _;
 use kernel::Clock;
 
 use crate::{cli::say, data, settings::Settings, system};
@@ -62,5 +63,9 @@ fn files(settings: &Settings) -> anyhow::Result<String> {
 
 async fn mail(settings: &Settings) -> anyhow::Result<String> {
     let mailer = system::mailer(&settings.mail, settings)?;
-    mailer.check().await.map_err(|e| anyhow::anyhow!("{}", e.answer))
+    let place = match settings.mail.smtp_url {
+        Some(_) => "mail.smtp_url (HONGYAN_MAIL__SMTP_URL)",
+        None => "data_dir (HONGYAN_DATA_DIR)",
+    };
+    mailer.check().await.context(place)
 }

@@ -39,6 +39,8 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let system = System::build(settings, clock.clone(), &public_url).await?;
     share_clock(&system, &clock).await?;
 
+    // Before anything is in hand: until then the signals' own way of ending the process does no harm.
+    let signalled = signalled()?;
     let stop = CancellationToken::new();
     let tracker = TaskTracker::new();
     if settings.worker {
@@ -63,7 +65,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         "ready"
     );
 
-    signalled().await?;
+    signalled.await;
     tracing::info!("stopping");
     stop.cancel();
     system.close();
@@ -105,14 +107,16 @@ async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) 
     }
 }
 
-async fn signalled() -> anyhow::Result<()> {
+/// Listens for the signals from now on; done when one comes.
+fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
     let mut term = tokio::signal::unix::signal(SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn recorder() -> anyhow::Result<PrometheusHandle> {

@@ -1,0 +1,184 @@
+//! The command line and the settings, as an operator meets them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::Client,
+    server::{Home, said},
+    sink::{Sink, Verdict},
+};
+
+/// Fails with exit code 1, and says all of this.
+#[track_caller]
+fn fails(home: &Home, args: &[&str], input: &str, says: &[&str]) -> String {
+    let out = home.run(args, input);
+    let said = said(&out);
+    assert_eq!(out.status.code(), Some(1), "{args:?}: {said}");
+    for what in says {
+        assert!(said.contains(what), "{args:?} does not say {what:?}: {said}");
+    }
+    said
+}
+
+fn migrates(home: &Home) {
+    let first = home.done(&["migrate"], "");
+    let count = first.strip_suffix(" migrations applied\n").unwrap().parse::<usize>().unwrap();
+    assert!(count > 0);
+    assert_eq!(home.done(&["migrate"], ""), "0 migrations applied\n");
+    assert!(home.done(&["doctor"], "").contains("ok   database"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrate_does_it_once() {
+    migrates(&Home::sqlite());
+    if let Some(home) = Home::postgres().await {
+        migrates(&home);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_names_what_is_amiss() {
+    let home = Home::sqlite();
+    fails(&home, &["doctor"], "", &["FAIL database", "hongyan migrate"]);
+    home.done(&["migrate"], "");
+    let report = home.done(&["doctor"], "");
+    for what in ["settings", "data folder", "database", "files", "mail"] {
+        assert!(report.contains(&format!("ok   {what}: ")), "{report}");
+    }
+
+    let away = "postgres://someone:geheim@127.0.0.1:1/none";
+    let home = home.set("DATABASE__URL", away);
+    let said = fails(&home, &["doctor"], "", &["FAIL database", "database.url (HONGYAN_DATABASE__URL)"]);
+    assert!(!said.contains("geheim"), "{said}");
+    assert!(said.contains("ok   mail"), "the rest is looked at all the same: {said}");
+
+    let mut sink = Sink::closed(|_, _| Verdict::Accept);
+    let home = Home::sqlite().set("MAIL__TRANSPORT", "smtp").set("MAIL__SMTP_URL", &sink.url());
+    home.done(&["migrate"], "");
+    fails(&home, &["doctor"], "", &["FAIL mail", "mail.smtp_url (HONGYAN_MAIL__SMTP_URL)", "refused"]);
+    sink.open();
+    home.done(&["doctor"], "");
+    assert!(sink.received().is_empty(), "it only looks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_are_managed_while_the_server_runs() {
+    let home = Home::sqlite();
+    let server = home.serve().await;
+    let client = Client::new(server.address);
+    let (email, password) = ("boss@example.com", "pass phrase with spaces");
+    let created = home.done(&["user", "create", email, "--username", "The Boss"], &format!("{password}\n"));
+    assert!(created.starts_with("user_"), "{created}");
+    assert_eq!(client.login(email, password).await.data()["userId"], created.trim());
+    fails(&home, &["user", "create", email], "another password", &["registered"]);
+    fails(&home, &["user", "create", "short@example.com"], "short", &["8 characters"]);
+    fails(&home, &["user", "create", "no address"], password, &["email: must have exactly one @"]);
+    fails(&home, &["user", "role", "nobody@example.com", "agent"], "", &["nobody@example.com"]);
+
+    home.done(&["user", "role", email, "operator"], "");
+    fails(&home, &["user", "plan", email, "premium", "--until", "soon"], "", &["--until"]);
+    home.done(&["user", "plan", email, "premium", "--until", "2099-12-31"], "");
+    let boss = crate::client::user(&client.login(email, password).await.data());
+    let plan = client.api("GET", "/user/subscription", &boss, None).await;
+    assert_eq!(plan["plan"], "PREMIUM", "{plan}");
+    client.register("other").await;
+    let list = home.done(&["user", "list"], "");
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 2, "{list}");
+    for what in [created.trim(), email, "operator", "until 2099-12-31T23:59:59", "The Boss"] {
+        assert!(lines[0].to_lowercase().contains(&what.to_lowercase()), "no {what} in {list}");
+    }
+    assert!(lines[1].contains("other@example.com"), "{list}");
+    home.done(&["user", "plan", email, "free"], "");
+    assert_eq!(client.api("GET", "/user/subscription", &boss, None).await["plan"], "FREE");
+}
+
+/// The document in the repository is what clients are made from.
+pub const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/hongyan.json");
+
+#[test]
+fn the_openapi_document_is_the_committed_one() {
+    let printed = Home::sqlite().done(&["openapi"], "");
+    let committed = std::fs::read_to_string(DOCUMENT).unwrap_or_default();
+    assert!(
+        printed == committed,
+        "openapi/hongyan.json is not up to date: cargo run -q -p app -- openapi > openapi/hongyan.json"
+    );
+    let document: Value = serde_json::from_str(&printed).unwrap();
+    assert!(document["paths"]["/api/v1/mails/send-to-future"]["post"].is_object());
+    assert!(!printed.contains("tmp"), "nothing of this machine is in it");
+}
+
+#[test]
+fn wrong_settings_are_named_and_nothing_is_made() {
+    let home = Home::sqlite()
+        .set("SERVER__LISTN", "127.0.0.1:1")
+        .set("LETTERS__MIN_LEAD", "soon")
+        .set("DATABASE__URL", "postgres://hongyan:geheim@[::1/letters")
+        .set("MAIL__SMTP_URL", "smtp://hongyan:geheim@mail.example.com/path");
+    for command in [&["serve"][..], &["migrate"], &["doctor"], &["user", "list"]] {
+        let said = fails(
+            &home,
+            command,
+            "",
+            &[
+                "server.listn (HONGYAN_SERVER__LISTN): is not a setting",
+                "letters.min_lead (HONGYAN_LETTERS__MIN_LEAD): ",
+                "database.url (HONGYAN_DATABASE__URL): ",
+                "mail.smtp_url (HONGYAN_MAIL__SMTP_URL): ",
+            ],
+        );
+        assert!(!said.contains("geheim") && !said.contains("soon"), "no value is repeated: {said}");
+    }
+    assert!(!home.data().exists(), "nothing is made before the settings are known to be good");
+
+    for url in [
+        "postgres://hongyan:geheim@db.example.com:port/letters",
+        "postgres://hongyan:geheim@db.example.com/letters?sslmode=maybe",
+        "postgres://hongyan:geheim%zz@db.example.com/letters",
+        "postgres://hongyan:geheim@/letters?target=geheim",
+        "mysql://hongyan:geheim@db.example.com/letters",
+        "geheim",
+    ] {
+        let home = Home::sqlite().set("DATABASE__URL", url);
+        let said = fails(&home, &["migrate"], "", &["database.url (HONGYAN_DATABASE__URL): "]);
+        assert!(!said.contains("geheim"), "{url}: {said}");
+    }
+}
+
+#[test]
+fn the_settings_file() {
+    let home = Home::sqlite();
+    let file = home.data().with_file_name("hongyan.toml");
+    let path = file.to_str().unwrap();
+    let says = |text: &str, says: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        // Where the process runs it is found without being named.
+        fails(&home, &["migrate"], "", says);
+        fails(&home, &["--config", path, "migrate"], "", says)
+    };
+    says(
+        "[letters]\nmin_leed = \"1h\"\n",
+        &["letters.min_leed (HONGYAN_LETTERS__MIN_LEED): is not a setting"],
+    );
+    says("[letters]\ndelivering_lead = [1]\n", &["letters.delivering_lead"]);
+    says("[letters\nmin_lead = 1\n", &["hongyan.toml"]);
+    let said = says("[database]\nurl = \"postgres://u:geheim@h/d\" geheim\n", &["hongyan.toml"]);
+    assert!(!said.contains("geheim"), "{said}");
+    std::fs::write(&file, "[mail]\nfrom = \"Letters <letters@example.com>\"\n").unwrap();
+    home.done(&["migrate"], "");
+    std::fs::remove_file(&file).unwrap();
+    fails(&home, &["--config", path, "migrate"], "", &["hongyan.toml", "No such file"]);
+}
+
+#[test]
+fn a_mistyped_command_is_explained() {
+    let out = Home::sqlite().run(&["sevre"], "");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(said(&out).contains("serve"), "{}", said(&out));
+    let help = Home::sqlite().done(&["--help"], "");
+    for command in ["serve", "migrate", "doctor", "user", "openapi"] {
+        assert!(help.contains(command), "{help}");
+    }
+    assert_eq!(json!(Home::sqlite().done(&["--version"], "")), json!("hongyan 0.1.0\n"));
+}
