@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(8);
 /// How often the database server's clock is compared with ours.
 const CLOCK_CHECK: Duration = Duration::from_secs(60);
 
+/// How often the histograms' samples are summed up.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
 /// Runs until `SIGTERM` or `SIGINT`.
 ///
 /// # Errors
@@ -51,7 +54,11 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         system.engine.start(&tracker, &stop);
     }
     keep_clock(&system, &clock, &tracker, &stop);
-    let router = api::router(&system, settings.limits, Some(metrics));
+    keep_metrics(metrics.clone(), &tracker, &stop);
+    let router = match settings.api {
+        true => api::router(&system, settings.limits, Some(metrics)),
+        false => api::worker_router(&system, Some(metrics)),
+    };
     for listener in listeners {
         let address = listener.local_addr()?;
         tracing::info!(%address, public_url, "listening");
@@ -138,6 +145,16 @@ async fn share_clock(system: &System, clock: &Clock) -> db::Result<()> {
         clock.adjust(offset);
     }
     Ok(())
+}
+
+/// Sums up what the histograms have taken, which otherwise waits in memory for the next scrape.
+fn keep_metrics(metrics: PrometheusHandle, tracker: &TaskTracker, stop: &CancellationToken) {
+    let (stop, machine) = (stop.clone(), Clock::system());
+    tracker.spawn(async move {
+        while stop.run_until_cancelled(machine.sleep(METRICS_UPKEEP)).await.is_some() {
+            metrics.run_upkeep();
+        }
+    });
 }
 
 fn keep_clock(system: &System, clock: &Clock, tracker: &TaskTracker, stop: &CancellationToken) {
