@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, oneshot};
 
 use crate::{
@@ -96,6 +96,9 @@ impl Lite {
 
 fn configure(conn: &Connection) -> Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // A plan is made once for a statement, not again for each value that is bound to it: that was a third of
+    // the time of a list.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // FULL: a commit that was acknowledged survives a power cut. The busy timeout is for tools that
     // look into the file from outside; inside there is one writer.
     conn.execute_batch(
