@@ -76,7 +76,6 @@ pub fn document(system: &System) -> Document {
 pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) -> Router {
     let (api, document) = slices(system);
     let limiter = Limiter::new(limits, 500, Duration::from_millis(5));
-    let health = Health { db: system.db.clone(), engine: system.engine.clone(), metrics };
     // A web app may come from another origin: what it may do hangs on the token that it sends, not on a cookie.
     let any_origin = CorsLayer::new()
         .allow_origin(Any)
@@ -84,13 +83,32 @@ pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) 
         .allow_headers(Any)
         .expose_headers([header::RETRY_AFTER, header::CONTENT_RANGE, header::ETAG])
         .max_age(Duration::from_secs(3600));
-    api.layer(any_origin)
+    let routes = api
+        .layer(any_origin)
         .merge(pages::router())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .layer(middleware::from_fn_with_state(limiter, httpkit::middleware::limit))
+        .layer(middleware::from_fn_with_state(limiter, httpkit::middleware::limit));
+    around(routes.merge(watching(system, metrics)))
+}
+
+/// What a process answers that only delivers: how it is.
+pub fn worker_router(system: &System, metrics: Option<PrometheusHandle>) -> Router {
+    around(watching(system, metrics))
+}
+
+/// For those who watch over the server.
+fn watching(system: &System, metrics: Option<PrometheusHandle>) -> Router {
+    let health = Health { db: system.db.clone(), engine: system.engine.clone(), metrics };
+    Router::new()
         .route("/health/live", get(|| async { Json(serde_json::json!({"status": "ok"})) }))
-        .route("/health/ready", get(ready).with_state(health.clone()))
-        .route("/metrics", get(metrics_text).with_state(health))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics_text))
+        .with_state(health)
+}
+
+/// What holds for every request.
+fn around(routes: Router) -> Router {
+    routes
         .fallback(httpkit::middleware::not_found)
         .method_not_allowed_fallback(httpkit::middleware::method_not_allowed)
         .layer(middleware::from_fn(deadline))

@@ -22,7 +22,7 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Where people reach this server, without a slash at the end; derived from `listen` if `None`.
     pub public_url: Option<String>,
-    /// Whether this process answers requests.
+    /// Whether this process answers requests; health and figures it answers in any case.
     pub api: bool,
     /// Whether this process delivers.
     pub worker: bool,

@@ -94,7 +94,7 @@ async fn users_are_managed_while_the_server_runs() {
 }
 
 /// The document in the repository is what clients are made from.
-pub const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/hongyan.json");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/hongyan.json");
 
 #[test]
 fn the_openapi_document_is_the_committed_one() {

@@ -19,6 +19,7 @@ mod kill;
 mod logs;
 mod mail;
 mod outage;
+mod roles;
 mod routes;
 mod server;
 mod sink;

@@ -12,7 +12,8 @@ use std::{
 use testkit::{TestDb, tempfile::TempDir};
 use tokio::sync::oneshot;
 
-/// A data folder, a database and settings; nobody else's settings reach it.
+/// A data folder, a database and settings; nobody else's settings reach it. A clone is the same installation.
+#[derive(Clone)]
 pub struct Home {
     dir: Arc<TempDir>,
     settings: Vec<(&'static str, String)>,
@@ -26,8 +27,8 @@ impl Home {
         home.set("DATA_DIR", data.to_str().unwrap())
             .set("SERVER__LISTEN", "127.0.0.1:0")
             .set("SERVER__PUBLIC_URL", "http://hongyan.test")
-            .set("LETTERS__MIN_LEAD", "1s")
-            .set("LETTERS__DELIVERING_LEAD", "500ms")
+            .set("LETTERS__MIN_LEAD", "100ms")
+            .set("LETTERS__DELIVERING_LEAD", "50ms")
             .set("LIMITS__ENABLED", "false")
             .set("MAIL__RETRY_FIRST", "200ms")
             .set("LOG__FORMAT", "json")

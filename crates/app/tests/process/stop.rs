@@ -12,14 +12,24 @@ use crate::{
     sink::{Sink, Verdict},
 };
 
+/// On both databases at once: it takes the time that the server may take.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_hand_is_finished_or_given_back() {
+    let postgres = async {
+        if let Some(home) = Home::postgres().await {
+            ends_in_order(home).await;
+        }
+    };
+    tokio::join!(ends_in_order(Home::sqlite()), postgres);
+}
+
+async fn ends_in_order(home: Home) {
     let sink = Sink::start(|to, before| match to {
         "slow@example.net" => Verdict::AcceptAfter(Duration::from_millis(1500)),
         "mute@example.org" if before == 0 => Verdict::Silence,
         _ => Verdict::Accept,
     });
-    let home = Home::sqlite()
+    let home = home
         .set("MAIL__TRANSPORT", "smtp")
         .set("MAIL__SMTP_URL", &sink.url())
         .set("ACCOUNTS__VERIFY_EMAIL", "never");
