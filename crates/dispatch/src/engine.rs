@@ -114,7 +114,7 @@ impl Engine {
                 round += claimed.len();
                 let mut ends = Vec::new();
                 for d in claimed {
-                    ends.push(kind.attempt(d, &self.0.clock).await);
+                    ends.push(kind.attempt(&self.0.db, d, &self.0.clock).await);
                 }
                 if !ends.is_empty() {
                     kind.record_all(&self.0.db, ends).await;
@@ -216,9 +216,10 @@ impl Inner {
                 continue;
             }
             for d in claimed {
-                let (kind, clock, ends) = (Arc::clone(kind), self.clock.clone(), ends.clone());
+                let (kind, ends) = (Arc::clone(kind), ends.clone());
+                let (db, clock) = (self.db.clone(), self.clock.clone());
                 work.spawn(async move {
-                    let finished = kind.attempt(d, &clock).await;
+                    let finished = kind.attempt(&db, d, &clock).await;
                     // The recorder lives as long as this sender.
                     let _ = ends.send(finished).await;
                 });

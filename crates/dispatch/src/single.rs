@@ -60,6 +60,13 @@ struct InHand {
     destinations: HashMap<String, usize>,
 }
 
+/// So many attempts may be lost with their workers.
+const MAX_LOST: i64 = 10;
+
+async fn lost(db: &Db, id: &str) -> db::Result<i64> {
+    store::lost(&mut db.read().await?, id).await
+}
+
 /// An attempt and how it ended.
 pub(crate) struct Finished {
     dispatch: Dispatch,
@@ -159,9 +166,14 @@ impl SingleKind {
         self.freed.notify_one();
     }
 
-    /// One attempt, whatever happens in it.
-    pub(crate) async fn attempt(&self, dispatch: Dispatch, clock: &Clock) -> Finished {
+    /// One attempt, whatever happens in it. Of a dispatch whose attempts keep being lost it is none: what takes
+    /// the process down with it would do so for ever.
+    pub(crate) async fn attempt(&self, db: &Db, dispatch: Dispatch, clock: &Clock) -> Finished {
         let started = clock.now();
+        if dispatch.in_doubt && matches!(lost(db, &dispatch.id).await, Ok(n) if n >= MAX_LOST) {
+            let outcome = Outcome::Dead(format!("given up: its worker was lost {MAX_LOST} times"));
+            return Finished { dispatch, outcome, started, ended: started };
+        }
         metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind)
             .record(started.since(dispatch.due_at).as_secs_f64());
         let attempt = AssertUnwindSafe(async { self.handler.attempt(&dispatch).await }).catch_unwind();

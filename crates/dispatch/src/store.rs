@@ -317,6 +317,14 @@ pub(crate) async fn rescue(
     give_back(tx, now, lost, "the worker was lost before the end was recorded").await
 }
 
+/// How many attempts of a dispatch were lost with their workers.
+pub(crate) async fn lost(conn: &mut Conn, id: &str) -> Result<i64> {
+    let (n,): (i64,) = conn
+        .one(sql!("SELECT COUNT(*) FROM attempts WHERE dispatch_id = $1 AND outcome = 'lost'"), args![id])
+        .await?;
+    Ok(n)
+}
+
 /// Gives back all that `owner` holds.
 pub(crate) async fn release(tx: &mut Tx, owner: &str, now: Timestamp) -> Result<usize> {
     let held = tx

@@ -102,6 +102,27 @@ testkit::both! {
         assert_eq!(ends(&t.db).await.len(), 1, "what follows from it follows once");
     }
 
+    /// What takes its worker down each time is given up, and its end is told.
+    async fn a_killer_is_given_up(t) {
+        let (clock, sim) = sim();
+        let gate = Gate::new();
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        for n in 1..=10 {
+            let doomed = engine(&t.db, &clock, &gate);
+            let doomed = tokio::spawn(async move { doomed.run_due().await });
+            gate.begun(n).await;
+            doomed.abort();
+            assert!(doomed.await.unwrap_err().is_cancelled());
+            sim.advance(Duration::from_secs(31));
+        }
+        engine(&t.db, &clock, &gate).run_due().await.unwrap();
+        assert_eq!(gate.log().len(), 10, "it was tried once more");
+        let (r, _) = record(&t.db, "one/act").await;
+        assert_eq!(r.state, "dead");
+        assert_eq!(r.answer.as_deref(), Some("given up: its worker was lost 10 times"));
+        assert_eq!(ends(&t.db).await.len(), 1);
+    }
+
     async fn heartbeats_keep_a_long_attempt(t) {
         let (clock, sim) = sim();
         let (long, other) = (Gate::new(), Gate::new());
