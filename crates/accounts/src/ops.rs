@@ -175,7 +175,8 @@ impl Accounts {
         Ok(tx.commit().await?)
     }
 
-    /// Sets the password and ends all logins. Who got the mail owns the address, so it is verified too.
+    /// Sets the password, ends all logins and all other reset links. Who got the mail owns the address, so it
+    /// is verified too.
     pub(crate) async fn reset_password(
         &self,
         token: &str,
@@ -188,6 +189,7 @@ impl Accounts {
         let mut tx = self.0.db.begin().await?;
         let user = store::use_mail_token(&mut tx, &tokens::hash(token), "reset", now).await?;
         let user = user.ok_or_else(bad_link)?;
+        store::use_all_mail_tokens(&mut tx, &user, "reset", now).await?;
         store::set_password(&mut tx, &user, &password_hash, now).await?;
         store::verify_email(&mut tx, &user).await?;
         store::revoke_all_sessions(&mut tx, &user, now).await?;

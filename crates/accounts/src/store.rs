@@ -249,6 +249,21 @@ pub(crate) async fn use_mail_token(
     Ok(row.map(|(id,)| id))
 }
 
+/// Uses up all mailed tokens of a user for a purpose.
+pub(crate) async fn use_all_mail_tokens(
+    tx: &mut Tx,
+    user: &str,
+    purpose: &str,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE mail_tokens SET used_at = $3 WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL"),
+        args![user, purpose, now],
+    )
+    .await
+    .map(drop)
+}
+
 pub(crate) async fn verify_email(tx: &mut Tx, user: &str) -> Result<()> {
     tx.exec(sql!("UPDATE users SET email_verified = TRUE WHERE id = $1"), args![user]).await.map(drop)
 }

@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, Response, StatusCode, header},
 };
 use http_body_util::BodyExt as _;
 use kernel::{Clock, Sim, Timestamp};
@@ -273,10 +273,15 @@ impl TestApp {
         self.system.engine.run_due().await.expect("the engine works")
     }
 
-    /// Sends a request as it is.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// Sends a request as it is; the answer may be a stream.
+    pub async fn open(&self, mut request: Request<Body>) -> Response<Body> {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40000))));
-        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        self.router.clone().oneshot(request).await.expect("the router answers")
+    }
+
+    /// Sends a request as it is.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes().to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -426,6 +431,22 @@ impl TestApp {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// The files in the server's storage.
+    pub fn stored_files(&self) -> Vec<PathBuf> {
+        let (mut found, mut folders) = (Vec::new(), vec![self.dir.join("data/files")]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false if path.ends_with("lock") => {}
+                    false => found.push(path),
+                }
+            }
+        }
+        found
     }
 
     /// The mails in the outbox to an address, decoded.

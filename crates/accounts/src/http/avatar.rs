@@ -86,13 +86,36 @@ pub(super) async fn upload_avatar(
     let old = store::user(&mut tx, caller.id()).await?.and_then(|user| user.avatar);
     store::update_profile(&mut tx, caller.id(), &change, now).await?;
     tx.commit().await?;
-    // The avatar that was replaced, if it was one of ours; nothing refers to it any more.
-    let old =
-        old.as_deref().and_then(|url| url.strip_prefix(&accounts.config().public_url)?.strip_prefix(AVATARS));
-    if let Some(old) = old.filter(|id| kernel::id::is("avatar", id)) {
-        blobs.delete(old).await.map_err(|e| storage(&e))?;
-    }
+    accounts.remove_avatar(old.as_deref()).await?;
     ok(AvatarData { avatar_url: url })
+}
+
+impl Accounts {
+    /// The avatar that a URL names, if it is one of ours.
+    fn avatar_of<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let id = url.strip_prefix(&self.config().public_url)?.strip_prefix(AVATARS)?;
+        kernel::id::is("avatar", id).then_some(id)
+    }
+
+    /// Whether a user whose avatar is `current` may give this URL as their avatar: any but one that somebody
+    /// uploaded here, which is removed when its owner replaces it.
+    ///
+    /// # Errors
+    /// The reason.
+    pub(super) fn check_avatar(&self, url: &str, current: Option<&str>) -> Result<(), &'static str> {
+        if current != Some(url) && self.avatar_of(url).is_some() {
+            return Err("is not an avatar of yours; upload one");
+        }
+        Ok(())
+    }
+
+    /// Removes an avatar that was replaced, if it is one of ours: nothing refers to it any more.
+    pub(super) async fn remove_avatar(&self, replaced: Option<&str>) -> Result<(), Problem> {
+        match replaced.and_then(|url| self.avatar_of(url)) {
+            Some(id) => self.0.blobs.delete(id).await.map_err(|e| storage(&e)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Get an avatar

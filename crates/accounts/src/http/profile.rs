@@ -59,7 +59,7 @@ pub(super) async fn get_profile(State(accounts): State<Accounts>, caller: Caller
 pub(super) struct ProfileRequest {
     #[schema(max_length = 64)]
     nickname: Option<String>,
-    /// An absolute http(s) URL.
+    /// An absolute http(s) URL. To keep a picture here, upload it.
     avatar: Option<String>,
     #[schema(max_length = 512)]
     preferred_background: Option<String>,
@@ -95,12 +95,17 @@ pub(super) async fn update_profile(
         background: f.optional::<text::Line<512>>("preferredBackground").map(|t| t.0),
         scene: f.optional("preferredScene"),
     };
+    let old = caller.person.avatar.as_deref();
+    if let Some(Err(reason)) = change.avatar.as_ref().map(|new| accounts.check_avatar(new, old)) {
+        f.rule("avatar", reason);
+    }
     f.finish()?;
     let now = accounts.clock().now();
     let mut tx = accounts.db().begin().await?;
     store::update_profile(&mut tx, caller.id(), &change, now).await?;
     let user = existing(store::user(&mut tx, caller.id()).await?)?;
     tx.commit().await?;
+    accounts.remove_avatar(old.filter(|old| user.avatar.as_deref() != Some(old))).await?;
     ok(UpdatedProfile {
         user_id: user.id,
         username: user.username,

@@ -72,6 +72,9 @@ pub(super) async fn register(
     let email: Email = f.required("email");
     let password: NewPassword = f.required("password");
     let avatar: Option<Url> = f.optional("avatar");
+    if let Some(Err(reason)) = avatar.as_ref().map(|url| accounts.check_avatar(&url.0, None)) {
+        f.rule("avatar", reason);
+    }
     f.finish()?;
     let email = email.0.ok_or_else(|| Failure(Problem::internal()))?;
     let new =
