@@ -1,5 +1,7 @@
 //! What happens to letters: the use cases behind the routes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use accounts::{Caller, Plan, Resource};
 use db::Tx;
 use dispatch::NewDispatch;
@@ -205,6 +207,12 @@ impl Letters {
         letter: &LetterRow,
         list: &[Attachment],
     ) -> Result<Vec<String>, Problem> {
+        // In one order for all, so that two letters with the same files do not wait for each other.
+        let ids = list.iter().filter_map(|a| crate::view::file_of(self.public_url(), &a.url));
+        let mut files = BTreeMap::new();
+        for id in ids.collect::<BTreeSet<_>>() {
+            files.insert(id, store::lock_file(tx, id).await?);
+        }
         let mut problem = Problem::new(ProblemKind::Rule, "validation failed");
         let mut new = Vec::with_capacity(list.len());
         for (n, a) in list.iter().enumerate() {
@@ -218,7 +226,7 @@ impl Letters {
                 });
                 continue;
             };
-            match store::lock_file(tx, file_id).await? {
+            match files.get(file_id).cloned().flatten() {
                 Some(file) if file.owner_id == letter.owner_id && file.kind == a.kind => {
                     let (id, kind) = (file.id.clone(), file.kind);
                     new.push(NewAttachment { file_id: Some(file.id), id, kind, url: None, thumbnail: None });

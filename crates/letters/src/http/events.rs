@@ -18,23 +18,30 @@ use kernel::Timestamp;
 
 use crate::{Letters, store, view::own_mailboxes};
 
-/// So many letters are looked at at a time; more than arrive in one transaction, hence at one instant.
-const MOST: i64 = 1000;
-/// On PostgreSQL transactions may commit in another order than that of their times; each look goes back this
-/// far and passes over what was announced.
+/// So many letters are looked at at a time.
+const MOST: usize = 1000;
+/// Transactions may commit in another order than that of their times; each look goes back this far and passes
+/// over what was announced.
 const OVERLAP: Duration = Duration::from_secs(5);
 /// The table is looked at this often even if no event comes.
 const LOOK: Duration = Duration::from_secs(30);
 /// A stream ends after this; clients come back with `Last-Event-ID` and a fresh token.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
+/// A place in the order of arrivals: when, and which of those at that instant.
+type Place = (Timestamp, String);
+
 struct Listening {
     letters: Letters,
     caller: Caller,
     events: Subscription,
-    seen: Timestamp,
-    /// What was announced within [`OVERLAP`] before `seen`.
+    /// All up to here is announced.
+    seen: Place,
+    /// What was announced, or was there before, within [`OVERLAP`] before `seen`.
     announced: BTreeMap<String, Timestamp>,
+    /// Whether that is known, so that a look may go back.
+    look_back: bool,
+    /// The earliest last.
     ready: Vec<(String, Timestamp)>,
     ends: Timestamp,
 }
@@ -53,11 +60,19 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let now = letters.clock().now();
-    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    let events = Subscription::new(letters.db());
+    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(place);
+    let mut announced = BTreeMap::new();
+    if last.is_none() {
+        let mut conn = letters.db().read().await?;
+        let from = (now - OVERLAP, String::new());
+        announced.extend(store::arrived_after(&mut conn, own_mailboxes(&caller), &from, MOST).await?);
+    }
     let listening = Listening {
-        events: Subscription::new(letters.db()),
-        seen: last.map_or(now, Timestamp::from_micros),
-        announced: BTreeMap::new(),
+        look_back: last.is_none(),
+        seen: last.unwrap_or_else(|| (now, String::new())),
+        events,
+        announced,
         ready: Vec::new(),
         ends: now + LIFETIME,
         letters,
@@ -70,6 +85,13 @@ pub(super) async fn events(
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 
+/// Reads what [`Listening::next`] writes: `{microseconds}-{letter}`.
+fn place(id: &str) -> Option<Place> {
+    let (at, mail) = id.split_once('-')?;
+    let at = at.parse().ok()?;
+    kernel::id::is("mail", mail).then(|| (Timestamp::from_micros(at), mail.to_owned()))
+}
+
 impl Listening {
     async fn next(&mut self) -> Option<Event> {
         let mut closing = self.letters.0.closing.clone();
@@ -79,9 +101,8 @@ impl Listening {
             }
             if let Some((mail, at)) = self.ready.pop() {
                 let data = serde_json::json!({"mailId": mail, "deliveryTime": at});
-                return Some(
-                    Event::default().event("letter").id(at.micros().to_string()).data(data.to_string()),
-                );
+                let id = format!("{}-{mail}", at.micros());
+                return Some(Event::default().event("letter").id(id).data(data.to_string()));
             }
             let clock = self.letters.clock().clone();
             tokio::select! {
@@ -95,24 +116,39 @@ impl Listening {
         }
     }
 
-    /// Fills `ready`, the earliest last. A database that is away is tried again at the next event.
+    /// Fills `ready`. A database that is away is tried again at the next event.
     async fn look(&mut self) {
-        let from = if self.announced.is_empty() { self.seen } else { self.seen - OVERLAP };
-        let found = async {
-            let mut conn = self.letters.db().read().await?;
-            store::arrived_after(&mut conn, own_mailboxes(&self.caller), from, MOST).await
-        };
-        match found.await {
-            Ok(mut found) => {
-                found.retain(|(mail, _)| !self.announced.contains_key(mail));
-                self.announced.extend(found.iter().cloned());
-                self.seen = found.last().map_or(self.seen, |(_, at)| (*at).max(self.seen));
-                let old = self.seen - OVERLAP;
-                self.announced.retain(|_, at| *at > old);
-                found.reverse();
-                self.ready = found;
+        match self.fresh().await {
+            Ok(mut fresh) => {
+                if let Some((mail, at)) = fresh.last() {
+                    self.seen = self.seen.clone().max((*at, mail.clone()));
+                    self.look_back = true;
+                }
+                self.announced.extend(fresh.iter().cloned());
+                let old = self.seen.0 - OVERLAP;
+                self.announced.retain(|_, at| *at >= old);
+                fresh.reverse();
+                self.ready = fresh;
             }
             Err(error) => tracing::warn!(%error, "an event stream cannot look for letters"),
         }
+    }
+
+    /// What arrived and was not announced, the earliest first: all of it, or at least [`MOST`].
+    async fn fresh(&self) -> db::Result<Vec<(String, Timestamp)>> {
+        let mut conn = self.letters.db().read().await?;
+        let mut from =
+            if self.look_back { (self.seen.0 - OVERLAP, String::new()) } else { self.seen.clone() };
+        let mut fresh = Vec::new();
+        while fresh.len() < MOST {
+            let page = store::arrived_after(&mut conn, own_mailboxes(&self.caller), &from, MOST).await?;
+            let last = page.last().filter(|_| page.len() == MOST).cloned();
+            fresh.extend(page.into_iter().filter(|(mail, _)| !self.announced.contains_key(mail)));
+            match last {
+                Some((mail, at)) => from = (at, mail),
+                None => break,
+            }
+        }
+        Ok(fresh)
     }
 }

@@ -1,4 +1,5 @@
-//! The routes of letters: seeds 001, 002 §2, §3, §6.1, 003, and `unlock`, `deliveries`, `events`.
+//! The routes of letters: seeds 001, 002 §2, §3, §6.1, 003, and `public`, `unlock`, `deliveries`,
+//! `events`.
 
 mod capsule_style;
 mod capsules;
@@ -9,6 +10,7 @@ mod download_file;
 mod events;
 mod get_mail;
 mod list_mails;
+mod public_mails;
 mod read;
 mod revoke_mail;
 mod send_to_future;
@@ -24,6 +26,7 @@ use crate::Letters;
 pub fn router(letters: Letters) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(list_mails::list_mails, create_mail::create_capsule_mail))
+        .routes(routes!(public_mails::public_mails))
         .routes(routes!(create_mail::create_future_mail))
         .routes(routes!(send_to_future::send_to_future))
         .routes(routes!(get_mail::get_mail, update_mail::update_mail, delete_mail::delete_mail))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use db::{Conn, Result, args, sql};
 use kernel::{PageRequest, Timestamp};
 
-use super::LetterRow;
+use super::{LetterRow, PUBLIC};
 use crate::model::{Status, Stored};
 
 /// Which letters a page shows.
@@ -23,6 +23,11 @@ pub(crate) struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
+    /// What came to the public mailbox.
+    pub(crate) fn public(page: PageRequest) -> Self {
+        Self { owner: "", mailboxes: vec![PUBLIC], stored: None, after: None, until: None, page }
+    }
+
     /// `status` as the letters' readers see it, in terms of what is stored.
     pub(crate) fn status(mut self, status: Option<Status>, now: Timestamp, lead: Duration) -> Filter<'a> {
         let edge = now + lead;
@@ -193,23 +198,26 @@ pub(crate) async fn capsules(conn: &mut Conn, owner: &str, most: i64) -> Result<
     .await
 }
 
-/// What came to the mailboxes after a moment: letter and moment, the earliest first.
+/// What came to the mailboxes after a moment and a letter of that moment: letter and moment, the earliest
+/// first.
 pub(crate) async fn arrived_after(
     conn: &mut Conn,
     mailboxes: Vec<&str>,
-    after: Timestamp,
-    most: i64,
+    (after, letter): &(Timestamp, String),
+    most: usize,
 ) -> Result<Vec<(String, Timestamp)>> {
     conn.all(
         sql!(
             sqlite: "SELECT letter_id, delivered_at FROM inbox
-                     WHERE mailbox IN (SELECT value FROM json_each($1)) AND delivered_at > $2
-                     ORDER BY delivered_at, letter_id LIMIT $3",
+                     WHERE mailbox IN (SELECT value FROM json_each($1)) AND delivered_at >= $2
+                       AND (delivered_at > $2 OR letter_id > $3)
+                     ORDER BY delivered_at, letter_id LIMIT $4",
             postgres: "SELECT letter_id, delivered_at FROM inbox
-                       WHERE mailbox = ANY($1) AND delivered_at > $2
-                       ORDER BY delivered_at, letter_id LIMIT $3"
+                       WHERE mailbox = ANY($1) AND delivered_at >= $2
+                         AND (delivered_at > $2 OR letter_id > $3)
+                       ORDER BY delivered_at, letter_id LIMIT $4"
         ),
-        args![mailboxes, after, most],
+        args![mailboxes, *after, letter, i64::try_from(most).unwrap_or(i64::MAX)],
     )
     .await
 }

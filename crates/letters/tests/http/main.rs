@@ -8,11 +8,16 @@
     reason = "tests"
 )]
 
+mod attachments;
 mod drafts;
 mod encrypted;
+mod events;
+mod files;
 mod helpers;
+mod hostile;
 mod lists;
 mod quotas;
+mod races;
 mod readers;
 mod schedule;
 mod seed_001;

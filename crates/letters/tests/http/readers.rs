@@ -90,6 +90,32 @@ testkit::both! {
         assert!(app.list(&author, "type=INBOX").await.is_empty());
     }
 
+    /// A list that is open without an account: public letters that have arrived, the latest first.
+    async fn public_letters_are_listed_for_everybody(t) {
+        let app = TestApp::new(t).await;
+        let author = zhangsan(&app).await;
+        let list = async |query: &str| {
+            app.call(Method::GET, &format!("/mails/public?{query}"), None, None).await.data().clone()
+        };
+        assert_eq!(list("").await, json!({"list": [], "total": 0, "page": 1, "size": 10}));
+        let first = app.delivered(&author, json!({"recipientType": "PUBLIC"})).await;
+        let second = app.delivered(&author, json!({"recipientType": "PUBLIC"})).await;
+        app.delivered(&author, json!({})).await;
+        let waiting = app.draft(&author, json!({"recipientType": "PUBLIC"})).await;
+        app.schedule(&author, &waiting, app.now() + HOUR).await.data();
+        let all = list("").await;
+        shape(&all["list"], &json!([{
+            "mailId": "id:mail", "title": "=写给未来的自己", "sender": person(&author), "recipient": null,
+            "sendTime": "time", "deliveryTime": "time", "status": "=DELIVERED", "hasAttachments": false,
+            "isEncrypted": false, "capsuleStyle": "=default"
+        }]));
+        assert_eq!(all["total"], 2);
+        assert_eq!((&all["list"][0]["mailId"], &all["list"][1]["mailId"]), (&json!(second), &json!(first)));
+        let page = list("page=2&size=1").await;
+        assert_eq!((&page["list"][0]["mailId"], &page["total"]), (&json!(first), &json!(2)));
+        app.call(Method::GET, "/mails/public?page=0", None, None).await.refused(400, &["page"]);
+    }
+
     /// A person where there is an account, a masked address where there is none.
     async fn a_recipient_is_a_person_or_a_masked_address(t) {
         let app = TestApp::new(t).await;
