@@ -15,7 +15,7 @@ use crate::{
     batch::BatchKind,
     model::{Batch, Single},
     policy::Retry,
-    single::{LEASE, SingleKind, SingleOptions, pause},
+    single::{LEASE, Look, SingleKind, SingleOptions, pause},
     store,
 };
 
@@ -186,12 +186,26 @@ impl Work {
     }
 }
 
+/// That nothing is due before `until`, as long as the same destinations are left out. Without it a long queue
+/// of a busy destination would be looked past again with every place that it frees.
+struct Nothing {
+    look: Look,
+    until: Timestamp,
+}
+
+impl Nothing {
+    fn holds(&self, kind: &SingleKind, now: Timestamp) -> bool {
+        // Not if the clock was set back.
+        now < self.until && self.until <= now + LOOK && self.look == kind.look()
+    }
+}
+
 impl Inner {
     async fn run_batches(&self, kind: &BatchKind, stop: &CancellationToken) {
         let mut notices = self.db.signals().listen();
         while !stop.is_cancelled() {
             match kind.step(&self.db, &self.clock).await {
-                Ok(0) => self.wait(kind.kind, &mut notices, stop, None).await,
+                Ok(0) => drop(self.wait(kind.kind, &mut notices, stop, None).await),
                 Ok(_) => {}
                 Err(error) => pause_after(kind.kind, &error, stop).await,
             }
@@ -203,7 +217,13 @@ impl Inner {
         let mut notices = self.db.signals().listen();
         let (ends, received) = mpsc::channel(kind.options.concurrency.max(1));
         work.spawn(Arc::clone(kind).recorder(self.db.clone(), received));
+        let mut nothing: Option<Nothing> = None;
         while !stop.is_cancelled() {
+            if let Some(known) = nothing.take_if(|n| n.holds(kind, self.clock.now())) {
+                let freed = self.rest(kind.kind, &mut notices, stop, Some(kind), known.until, LOOK).await;
+                nothing = freed.then_some(known);
+                continue;
+            }
             let claimed = match kind.claim(&self.db, &self.clock).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
@@ -212,7 +232,7 @@ impl Inner {
                 }
             };
             if claimed.is_empty() {
-                self.wait(kind.kind, &mut notices, stop, Some(kind)).await;
+                nothing = self.wait(kind.kind, &mut notices, stop, Some(kind)).await;
                 continue;
             }
             for d in claimed {
@@ -228,29 +248,49 @@ impl Inner {
         }
     }
 
-    /// Waits until something of this kind may be due, or room was made for it.
+    /// Waits until something of this kind may be due, or room was made for it. If only room was made, what is
+    /// known of the rest.
     async fn wait(
         &self,
         kind: &'static str,
         notices: &mut broadcast::Receiver<Notice>,
         stop: &CancellationToken,
         single: Option<&SingleKind>,
-    ) {
+    ) -> Option<Nothing> {
         // Notices since the last look first: what they announce is seen by the query below.
         while matches!(notices.try_recv(), Ok(_) | Err(broadcast::error::TryRecvError::Lagged(_))) {}
         let now = self.clock.now();
-        let next = if single.is_some_and(|s| s.room() == 0) {
-            None
-        } else {
-            match self.next(kind, &single.map(SingleKind::saturated).unwrap_or_default()).await {
-                Ok(next) => next,
-                Err(error) => return pause_after(kind, &error, stop).await,
+        if single.is_some_and(|s| s.room() == 0) {
+            self.rest(kind, notices, stop, single, now + LOOK, LOOK).await;
+            return None;
+        }
+        let look = single.map(SingleKind::look);
+        let next = match self.next(kind, look.as_ref().map_or(&[], |l| &l.saturated)).await {
+            Ok(next) => next,
+            Err(error) => {
+                pause_after(kind, &error, stop).await;
+                return None;
             }
         };
-        // A real pause besides the clock's: the clock may be set back. If something is due all the same,
-        // another worker has it locked.
-        let longest = if next.is_some_and(|next| next <= now) { BREATH } else { LOOK };
-        let until = next.filter(|next| *next > now).unwrap_or(now + LOOK).min(now + LOOK);
+        // If something is due all the same, another worker has it locked.
+        let locked = next.is_some_and(|next| next <= now);
+        let until = next.filter(|_| !locked).unwrap_or(now + LOOK).min(now + LOOK);
+        let longest = if locked { BREATH } else { LOOK };
+        let freed = self.rest(kind, notices, stop, single, until, longest).await;
+        look.filter(|_| freed && !locked).map(|look| Nothing { look, until })
+    }
+
+    /// Waits until then, or `longest` by the machine's own time (the clock may be set back), or for a notice,
+    /// or for room; whether it was room.
+    async fn rest(
+        &self,
+        kind: &'static str,
+        notices: &mut broadcast::Receiver<Notice>,
+        stop: &CancellationToken,
+        single: Option<&SingleKind>,
+        until: Timestamp,
+        longest: Duration,
+    ) -> bool {
         let freed = async {
             match single {
                 Some(single) => single.freed.notified().await,
@@ -258,11 +298,12 @@ impl Inner {
             }
         };
         tokio::select! {
-            () = self.clock.sleep_until(until) => {}
-            () = pause(longest) => {}
-            () = heard(notices, kind) => {}
-            () = freed => {}
-            () = stop.cancelled() => {}
+            biased;
+            () = stop.cancelled() => false,
+            () = heard(notices, kind) => false,
+            () = self.clock.sleep_until(until) => false,
+            () = freed => true,
+            () = pause(longest) => false,
         }
     }
 

@@ -1,13 +1,17 @@
 //! Single kinds: claim under a lease, act with no transaction open, record under the fence.
 //!
 //! Fairness: of one kind at most [`SingleOptions::concurrency`] attempts are in hand, of one destination at
-//! most [`SingleOptions::per_destination`]. A claim looks at more rows than it has room for and takes those
-//! whose destination still has room; a destination that is full is left out of the next claim altogether.
+//! most [`SingleOptions::per_destination`]. A claim looks at as many rows as it has room for and takes those
+//! whose destination still has room; a destination that is full is left out of the next claim altogether, until
+//! a quarter of its places are free: to look past a long queue of one destination costs as much as it is long.
 
 use std::{
     collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -50,6 +54,8 @@ pub(crate) struct SingleKind {
     pub(crate) handler: Arc<dyn Single>,
     pub(crate) owner: String,
     in_hand: Mutex<InHand>,
+    /// How many were put back into the queue by us.
+    requeued: AtomicUsize,
     /// Room was made.
     pub(crate) freed: Notify,
 }
@@ -67,6 +73,13 @@ async fn lost(db: &Db, id: &str) -> db::Result<i64> {
     store::lost(&mut db.read().await?, id).await
 }
 
+/// See [`SingleKind::look`].
+#[derive(PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) saturated: Vec<String>,
+    requeued: usize,
+}
+
 /// An attempt and how it ended.
 pub(crate) struct Finished {
     dispatch: Dispatch,
@@ -82,7 +95,15 @@ impl SingleKind {
         handler: Arc<dyn Single>,
         owner: String,
     ) -> Self {
-        Self { kind, options, handler, owner, in_hand: Mutex::default(), freed: Notify::new() }
+        Self {
+            kind,
+            options,
+            handler,
+            owner,
+            in_hand: Mutex::default(),
+            requeued: AtomicUsize::new(0),
+            freed: Notify::new(),
+        }
     }
 
     pub(crate) fn room(&self) -> usize {
@@ -106,7 +127,7 @@ impl SingleKind {
         }
         let mut tx = db.begin().await?;
         let now = clock.now();
-        let due = store::due(&mut tx, self.kind, now, room.saturating_mul(4), &self.saturated()).await?;
+        let due = store::due(&mut tx, self.kind, now, room, &self.saturated()).await?;
         let taken = self.take(due, room);
         if taken.is_empty() {
             return Ok(taken);
@@ -145,10 +166,19 @@ impl SingleKind {
         taken
     }
 
-    /// The destinations that have no room.
+    /// What decides, besides the table, whether a claim finds anything.
+    pub(crate) fn look(&self) -> Look {
+        Look { saturated: self.saturated(), requeued: self.requeued.load(Ordering::Relaxed) }
+    }
+
+    /// The destinations that have no room worth a claim, in order.
     pub(crate) fn saturated(&self) -> Vec<String> {
-        let full = self.options.per_destination;
-        self.lock().destinations.iter().filter(|(_, n)| **n >= full).map(|(d, _)| d.clone()).collect()
+        let places = self.options.per_destination;
+        let full = (places + 1).saturating_sub((places / 4).max(1));
+        let mut all: Vec<String> =
+            self.lock().destinations.iter().filter(|(_, n)| **n >= full).map(|(d, _)| d.clone()).collect();
+        all.sort_unstable();
+        all
     }
 
     pub(crate) fn release(&self, ids: impl Iterator<Item = String>) {
@@ -240,6 +270,8 @@ impl SingleKind {
         for e in &ended {
             count(self.kind, e.outcome, 1);
         }
+        let requeued = ended.iter().filter(|e| e.state == "scheduled").count();
+        self.requeued.fetch_add(requeued, Ordering::Relaxed);
         if kept.len() < ended.len() {
             tracing::warn!(
                 dispatch.kind = self.kind,
