@@ -75,6 +75,11 @@ macro_rules! row {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident : $ty:ty),* $(,)? }) => {
         $(#[$meta])*
         $vis struct $name { $($(#[$fmeta])* $fvis $field: $ty),* }
+        #[allow(dead_code, reason = "for rows that read more columns after these")]
+        impl $name {
+            /// How many columns it reads.
+            pub const COLUMNS: usize = [$(stringify!($field)),*].len();
+        }
         impl $crate::FromRow for $name {
             fn from_row(row: &$crate::Row<'_>) -> $crate::Result<Self> {
                 let mut at = 0..;

@@ -16,7 +16,7 @@ use utoipa::{
 };
 
 /// What a handler returns.
-pub type Reply<T> = Result<Json<OkEnvelope<T>>, Failure>;
+pub type Reply<T> = Result<OkEnvelope<T>, Failure>;
 
 /// `{code: 200, message: "success", data}`
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +36,21 @@ pub struct OkEnvelope<T> {
 /// # Errors
 /// None; the type is a handler's.
 pub fn ok<T>(data: T) -> Reply<T> {
-    Ok(Json(OkEnvelope { code: 200, message: "success", data }))
+    Ok(OkEnvelope { code: 200, message: "success", data })
+}
+
+impl<T: Serialize> IntoResponse for OkEnvelope<T> {
+    fn into_response(self) -> Response {
+        // A page of letters has some 4 KiB: one buffer, not a growing one.
+        let mut body = Vec::with_capacity(4096);
+        match serde_json::to_writer(&mut body, &self) {
+            Ok(()) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written");
+                Failure(Problem::internal()).into_response()
+            }
+        }
+    }
 }
 
 /// One page of a list.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::{Conn, Result, args, sql};
+use db::{Conn, FromRow, Result, Row, args, sql};
 use kernel::{PageRequest, Timestamp};
 
 use super::{LetterRow, PUBLIC};
@@ -42,40 +42,60 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// A row of a page and how many rows all pages have: one statement, hence one round trip, for both.
+struct Counted {
+    letter: LetterRow,
+    total: i64,
+}
+
+impl FromRow for Counted {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { letter: LetterRow::from_row(row)?, total: row.get(LetterRow::COLUMNS)? })
+    }
+}
+
+/// A page as far as one statement tells. Past the last page no row says how many there are: `None`.
+fn page(rows: Vec<Counted>, request: PageRequest) -> Option<(Vec<LetterRow>, i64)> {
+    let total = match rows.first() {
+        Some(row) => row.total,
+        None if request.page == 1 => 0,
+        None => return None,
+    };
+    Some((rows.into_iter().map(|row| row.letter).collect(), total))
+}
+
+/// The same first page with one row, for its total.
+fn first<'a>(f: &Filter<'a>) -> Filter<'a> {
+    Filter { page: PageRequest { page: 1, size: 1 }, mailboxes: f.mailboxes.clone(), ..*f }
+}
+
 /// The author's own letters: drafts, or all others. The newest first, and how many there are.
 pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result<(Vec<LetterRow>, i64)> {
-    let total: (i64,) = conn
-        .one(
-            sql!(
-                "SELECT COUNT(*) FROM letters
-                 WHERE owner_id = $1 AND (status = 'DRAFT') = $2
-                   AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                   AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                   AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)"
-            ),
-            args![f.owner, drafts, f.stored, f.after, f.until],
-        )
-        .await?;
-    if total.0 == 0 {
-        return Ok((Vec::new(), 0));
-    }
     let rows = conn
         .all(
             sql!(
                 "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
                     trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                    (SELECT COUNT(*) FROM letters
+                    WHERE owner_id = $1 AND (status = 'DRAFT') = $2
+                      AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                      AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                      AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5))
                  FROM letters
-                 WHERE owner_id = $1 AND (status = 'DRAFT') = $2
-                   AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                   AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                   AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                    WHERE owner_id = $1 AND (status = 'DRAFT') = $2
+                      AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                      AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                      AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
                  ORDER BY id DESC LIMIT $6 OFFSET $7"
             ),
             args![f.owner, drafts, f.stored, f.after, f.until, f.page.size, f.page.offset()],
         )
         .await?;
-    Ok((rows, total.0))
+    match page(rows, f.page) {
+        Some(page) => Ok(page),
+        None => Ok((Vec::new(), Box::pin(own(conn, &first(f), drafts)).await?.1)),
+    }
 }
 
 /// What was delivered to the mailboxes, the latest first, and how much there is.
@@ -84,91 +104,68 @@ pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<Let
     if f.stored.is_some_and(|s| s != Stored::Delivered) {
         return Ok((Vec::new(), 0));
     }
-    let total: (i64,) = conn
-        .one(
-            sql!(
-                sqlite: "SELECT COUNT(*) FROM inbox WHERE mailbox IN (SELECT value FROM json_each($1))",
-                postgres: "SELECT COUNT(*) FROM inbox WHERE mailbox = ANY($1)"
-            ),
-            args![f.mailboxes.clone()],
-        )
-        .await?;
-    if total.0 == 0 {
-        return Ok((Vec::new(), 0));
-    }
     let rows = conn
         .all(
             sql!(
                 sqlite: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            (SELECT COUNT(*) FROM inbox WHERE mailbox IN (SELECT value FROM json_each($1)))
                          FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
                          WHERE i.mailbox IN (SELECT value FROM json_each($1))
                          ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3",
                 postgres: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
-                              l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
-                              l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                              l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at
-                           FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
-                           WHERE i.mailbox = ANY($1)
-                           ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3"
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            (SELECT COUNT(*) FROM inbox WHERE mailbox = ANY($1))
+                         FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
+                         WHERE i.mailbox = ANY($1)
+                         ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3"
             ),
             args![f.mailboxes.clone(), f.page.size, f.page.offset()],
         )
         .await?;
-    Ok((rows, total.0))
+    match page(rows, f.page) {
+        Some(page) => Ok(page),
+        None => Ok((Vec::new(), Box::pin(received(conn, &first(f))).await?.1)),
+    }
 }
 
 /// The author's own and what was delivered to them, each once, the newest first, and how many there are.
 pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
-    let total: (i64,) = conn
-        .one(
-            sql!(
-                sqlite: "SELECT COUNT(*) FROM letters
-                         WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
-                               WHERE mailbox IN (SELECT value FROM json_each($2)))
-                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)",
-                postgres: "SELECT COUNT(*) FROM letters
-                           WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
-                                 UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
-                             AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                             AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                             AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)"
-            ),
-            args![f.owner, f.mailboxes.clone(), f.stored, f.after, f.until],
-        )
-        .await?;
-    if total.0 == 0 {
-        return Ok((Vec::new(), 0));
-    }
     let rows = conn
         .all(
             sql!(
-                sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
-                            send_time, trigger_type, delivered_at, has_attachments, is_encrypted,
-                            capsule_style, glow, ordinal, schedule_no, scheduled_at, scheduled_month,
-                            created_at, updated_at
-                         FROM letters
-                         WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                            (SELECT COUNT(*) FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox IN (SELECT value FROM json_each($2)))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5))
+                         FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
                                WHERE mailbox IN (SELECT value FROM json_each($2)))
                            AND (CAST($3 AS TEXT) IS NULL OR status = $3)
                            AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
                            AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
                          ORDER BY id DESC LIMIT $6 OFFSET $7",
-                postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
-                              send_time, trigger_type, delivered_at, has_attachments, is_encrypted,
-                              capsule_style, glow, ordinal, schedule_no, scheduled_at, scheduled_month,
-                              created_at, updated_at
-                           FROM letters
-                           WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
-                                 UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
-                             AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                             AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                             AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
-                           ORDER BY id DESC LIMIT $6 OFFSET $7"
+                postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                            (SELECT COUNT(*) FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox = ANY($2))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5))
+                         FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
+                               WHERE mailbox = ANY($2))
+                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
+                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                         ORDER BY id DESC LIMIT $6 OFFSET $7"
             ),
             args![
                 f.owner,
@@ -181,7 +178,10 @@ pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRo
             ],
         )
         .await?;
-    Ok((rows, total.0))
+    match page(rows, f.page) {
+        Some(page) => Ok(page),
+        None => Ok((Vec::new(), Box::pin(all(conn, &first(f))).await?.1)),
+    }
 }
 
 /// The author's newest letters, for the capsule view.
