@@ -39,7 +39,7 @@ pub async fn serve(blobs: &Blobs, headers: &HeaderMap, file: Download<'_>) -> Re
         // A file is a file: whatever a browser makes of it, it runs nothing.
         .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     let asked = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    if asked(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|t| t.trim() == etag)) {
+    if asked(header::IF_NONE_MATCH).is_some_and(|tags| matches(tags, &etag)) {
         return build(response.status(StatusCode::NOT_MODIFIED), Body::empty());
     }
     let current = asked(header::IF_RANGE).is_none_or(|tag| tag.trim() == etag);
@@ -68,6 +68,12 @@ pub async fn serve(blobs: &Blobs, headers: &HeaderMap, file: Download<'_>) -> Re
         response = response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, text);
     }
     build(response, Body::from_stream(object.body))
+}
+
+/// `If-None-Match`: weakly compared, since a proxy that compresses weakens tags (RFC 9110 §13.1.2).
+fn matches(tags: &str, etag: &str) -> bool {
+    let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    tags.split(',').any(|tag| same(tag.trim()))
 }
 
 fn build(builder: axum::http::response::Builder, body: Body) -> Result<Response, Failure> {

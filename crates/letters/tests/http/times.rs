@@ -32,6 +32,24 @@ testkit::both! {
             (&json!("2028-01-15T13:30:00Z"), &json!(5400)));
     }
 
+    /// As late as four digits of a year go.
+    async fn the_latest_time(t) {
+        let app = TestApp::new(t).await;
+        let user = zhangsan(&app).await;
+        let mail = app.draft(&user, json!({})).await;
+        let last = "9999-12-30T21:59:59Z";
+        let answer = app.schedule(&user, &mail, at(last)).await;
+        assert_eq!((&answer.data()["status"], &answer.data()["sendTime"]), (&json!("PENDING"), &json!(last)));
+        let seconds = at(last).seconds() - app.now().seconds();
+        assert_eq!(answer.data()["countdown"], seconds);
+        assert_eq!(app.list(&user, "type=SENT&status=PENDING").await, [mail.as_str()]);
+        assert_eq!(app.get("/capsules", &user).await.data()["capsules"][0]["progress"], 0.0);
+        for never in ["10000-01-01T00:00:00Z", "2036-12-31T23:59:61Z"] {
+            let body = json!({"mailId": mail, "sendTime": never});
+            app.post("/mails/send-to-future", &user, body).await.refused(400, &["sendTime"]);
+        }
+    }
+
     /// Around changes of summer time, on leap days and ten years ahead: exactly then, not a microsecond
     /// early.
     async fn letters_arrive_on_the_microsecond(t) {
