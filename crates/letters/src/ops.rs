@@ -309,15 +309,20 @@ impl Letters {
     pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<Timestamp, Problem> {
         let mut tx = self.db().begin().await?;
         let now = self.clock().now();
-        let letter = self.own(&mut tx, caller, id).await?;
-        let status = letter.status(now, self.0.config.delivering_lead);
-        if status != Status::Pending {
-            return Err(wrong_state(status, "cannot be revoked"));
-        }
+        let pending = |letter: &LetterRow| match letter.status(now, self.0.config.delivering_lead) {
+            Status::Pending => Ok(()),
+            status => Err(wrong_state(status, "cannot be revoked")),
+        };
+        let seen = store::letter(&mut tx, id).await?.filter(|letter| letter.owner_id == caller.id());
+        let seen = seen.ok_or_else(|| Problem::not_found("letter"))?;
+        pending(&seen)?;
         let ids: Vec<String> =
-            dispatches(&letter, letter.send_time.unwrap_or(now)).into_iter().map(|d| d.id).collect();
+            dispatches(&seen, seen.send_time.unwrap_or(now)).into_iter().map(|d| d.id).collect();
         let expected = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        if dispatch::cancel(&mut tx, now, &ids).await? != expected {
+        // The dispatches first, then the letter: the order in which a delivery locks them.
+        let cancelled = dispatch::cancel(&mut tx, now, &ids).await?;
+        pending(&self.own(&mut tx, caller, id).await?)?;
+        if cancelled != expected {
             // Some part of it has been acted on: by a trigger, or by a worker whose clock is ahead.
             return Err(wrong_state(Status::Delivering, "cannot be revoked"));
         }

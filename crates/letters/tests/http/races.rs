@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use serde_json::{Value, json};
 use testkit::app::{Answer, TestApp, User, png};
+use tokio::sync::Semaphore;
 
 use crate::helpers::*;
 
@@ -121,25 +122,34 @@ testkit::both! {
         app.premium(&user).await;
         let send = app.now() + HOUR;
         let mut mails = Vec::new();
-        for _ in 0..24 {
+        for _ in 0..48 {
             let mail = app.draft(&user, json!({})).await;
             app.schedule(&user, &mail, send).await.data();
             mails.push(mail);
         }
         app.clock.set(send - MICRO);
+        let answered = Arc::new(Semaphore::new(0));
         let worker = tokio::spawn({
-            let app = Arc::clone(&app);
+            let (app, answered) = (Arc::clone(&app), Arc::clone(&answered));
             async move {
-                tokio::task::yield_now().await;
+                // In the middle of the revoking.
+                answered.acquire_many(6).await.unwrap().forget();
                 app.advance_to(send).await
             }
         });
         let answers = at_once(mails.iter().map(|mail| {
-            post(Arc::clone(&app), user.clone(), format!("/mails/{mail}/revoke"), json!({}))
+            let (app, user, answered) = (Arc::clone(&app), user.clone(), Arc::clone(&answered));
+            let path = format!("/mails/{mail}/revoke");
+            async move {
+                let answer = app.post(&path, &user, json!({})).await;
+                answered.add_permits(1);
+                answer
+            }
         })).await;
         worker.await.unwrap();
         app.run_due().await;
         let inbox = app.list(&user, "type=INBOX&size=100").await;
+        assert!(count(&answers, 200) >= 6);
         for (mail, answer) in mails.iter().zip(&answers) {
             match answer.status.as_u16() {
                 200 => {
