@@ -62,7 +62,7 @@ for engine in $ENGINES; do
                     "$(node "$BENCH/peers/graphile.mjs" "$COUNT" "$PEER_SECONDS" "$mode")"
             done
         else
-            figure drain-sqlite "$round" raw jobs/s "$(python3 "$BENCH/peers/raw_sqlite.py" "$BENCH_WORK/raw.db" "$COUNT" 500)"
+            figure drain-sqlite "$round" raw jobs/s "$(python3 "$BENCH/raw_sqlite.py" "$BENCH_WORK/raw.db" "$COUNT" 500)"
         fi
         hongyan "$engine" "$round" hongyan
         hongyan "$engine" "$round" poisoned
