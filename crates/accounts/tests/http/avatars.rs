@@ -28,7 +28,9 @@ testkit::both! {
         assert_eq!(served.status, 200);
         assert_eq!(served.headers["content-type"], "image/jpeg");
         assert!(served.headers["cache-control"].to_str().unwrap().starts_with("public"));
-        assert!(!served.bytes.windows(3).any(|w| w == b"GPS") && !served.bytes.windows(4).any(|w| w == b"Exif"));
+        assert!(
+            !served.bytes.windows(3).any(|w| w == b"GPS") && !served.bytes.windows(4).any(|w| w == b"Exif")
+        );
         let drawn = image::load_from_memory(&served.bytes).unwrap();
         assert_eq!((drawn.width(), drawn.height()), (512, 256));
         let etag = served.headers["etag"].to_str().unwrap();
@@ -75,23 +77,37 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
         let cut = &png(64, 64)[..40];
-        for bytes in [b"".as_slice(), b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7\n", cut,
-            b"<script>alert(1)</script>", b"\xff\xd8\xff\xe0"] {
+        for bytes in [
+            b"".as_slice(),
+            b"hello",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            b"%PDF-1.7\n",
+            cut,
+            b"<script>alert(1)</script>",
+            b"\xff\xd8\xff\xe0",
+        ] {
             app.upload("/upload/avatar", &user, "me.png", bytes, None).await.refused(422, &["file"]);
         }
         let mut large = png(8, 8);
         large.resize(10 * 1024 * 1024 + 1, 0);
         app.upload("/upload/avatar", &user, "me.png", &large, None).await.refused(422, &["file"]);
-        app.call(Method::POST, "/upload/avatar", Some(&user.token), Some(json!({"file": "x"}))).await
+        app.call(Method::POST, "/upload/avatar", Some(&user.token), Some(json!({"file": "x"})))
+            .await
             .refused(400, &[]);
-        let form = |body: &'static str| Request::post("/api/v1/upload/avatar")
-            .header("authorization", format!("Bearer {}", user.token))
-            .header("content-type", "multipart/form-data; boundary=X").body(Body::from(body)).unwrap();
+        let form = |body: &'static str| {
+            Request::post("/api/v1/upload/avatar")
+                .header("authorization", format!("Bearer {}", user.token))
+                .header("content-type", "multipart/form-data; boundary=X")
+                .body(Body::from(body))
+                .unwrap()
+        };
         app.send(form("--X--\r\n")).await.refused(400, &["file"]);
-        app.send(form("--X\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nbroken off")).await
+        app.send(form("--X\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nbroken off"))
+            .await
             .refused(400, &[]);
         app.send(form("not a form")).await.refused(400, &[]);
-        app.upload("/upload/avatar", &User { token: "x".into(), ..user.clone() }, "a", &png(8, 8), None).await
+        app.upload("/upload/avatar", &User { token: "x".into(), ..user.clone() }, "a", &png(8, 8), None)
+            .await
             .refused(401, &[]);
         assert!(app.stored_files().is_empty(), "{:?}", app.stored_files());
         for id in ["avatar_0000000000", "attach_0000000000", "..%2f..%2fkeyring", "avatar_", "%00"] {

@@ -46,13 +46,27 @@ testkit::both! {
     async fn bodies_that_are_no_object(t) {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
-        let nested = |open: &str, close: &str| format!("{}{}", open.repeat(50_000), close.repeat(50_000)).into_bytes();
+        let nested =
+            |open: &str, close: &str| format!("{}{}", open.repeat(50_000), close.repeat(50_000)).into_bytes();
         let bodies = [
-            b"".to_vec(), b"x".to_vec(), b"null".to_vec(), b"[]".to_vec(), b"\"text\"".to_vec(), b"7".to_vec(),
-            b"{".to_vec(), b"{\"email\":".to_vec(), b"{\"email\":\"a\"}}".to_vec(), b"{'email':1}".to_vec(),
-            b"{\"email\":1e999}".to_vec(), b"{\"email\":\"\xff\xfe\"}".to_vec(), b"\0".to_vec(),
-            b"{\"email\":\"\\ud800\"}".to_vec(), b"{\"email\":\"a\0b\"}".to_vec(), nested("[", "]"),
-            nested("{\"a\":", "}"), b"email=a&password=b".to_vec(),
+            b"".to_vec(),
+            b"x".to_vec(),
+            b"null".to_vec(),
+            b"[]".to_vec(),
+            b"\"text\"".to_vec(),
+            b"7".to_vec(),
+            b"{".to_vec(),
+            b"{\"email\":".to_vec(),
+            b"{\"email\":\"a\"}}".to_vec(),
+            b"{'email':1}".to_vec(),
+            b"{\"email\":1e999}".to_vec(),
+            b"{\"email\":\"\xff\xfe\"}".to_vec(),
+            b"\0".to_vec(),
+            b"{\"email\":\"\\ud800\"}".to_vec(),
+            b"{\"email\":\"a\0b\"}".to_vec(),
+            nested("[", "]"),
+            nested("{\"a\":", "}"),
+            b"email=a&password=b".to_vec(),
         ];
         for (method, path) in ROUTES {
             for body in &bodies {
@@ -74,30 +88,61 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
         let values = [
-            json!(null), json!(true), json!(0), json!(-1), json!(1.5), json!(1e308), json!(u64::MAX), json!([]),
-            json!({}), json!([[[]]]), json!(""), json!(" "), json!("\u{0}"), json!("a\u{0}b"), json!("\r\nBcc: a@b.c"),
-            json!("\u{1b}[31m"), json!("\u{202e}\u{feff}\u{200b}"), json!("'; DROP TABLE users; --"), json!("%00%0a"),
-            json!("x".repeat(100_000)), json!("😀".repeat(300)), json!("../../etc/passwd"),
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(1e308),
+            json!(u64::MAX),
+            json!([]),
+            json!({}),
+            json!([[[]]]),
+            json!(""),
+            json!(" "),
+            json!("\u{0}"),
+            json!("a\u{0}b"),
+            json!("\r\nBcc: a@b.c"),
+            json!("\u{1b}[31m"),
+            json!("\u{202e}\u{feff}\u{200b}"),
+            json!("'; DROP TABLE users; --"),
+            json!("%00%0a"),
+            json!("x".repeat(100_000)),
+            json!("😀".repeat(300)),
+            json!("../../etc/passwd"),
         ];
         let bodies = [
-            ("POST", "/auth/register", json!({"username": "n", "email": "n@example.com", "password": "12345678",
-                "avatar": "https://example.com/"})),
+            (
+                "POST",
+                "/auth/register",
+                json!({"username": "n", "email": "n@example.com", "password": "12345678",
+                "avatar": "https://example.com/"}),
+            ),
             ("POST", "/auth/login", json!({"email": "n@example.com", "password": "12345678"})),
             ("POST", "/auth/refresh", json!({"refreshToken": "x"})),
             ("POST", "/auth/verify-email", json!({"token": "x"})),
             ("POST", "/auth/password/forgot", json!({"email": "n@example.com"})),
             ("POST", "/auth/password/reset", json!({"token": "x", "password": "12345678"})),
-            ("PUT", "/user/profile", json!({"nickname": "n", "avatar": "https://example.com/",
-                "preferredBackground": "b", "preferredScene": "SPACE"})),
-            ("POST", "/notification/device", json!({"deviceId": "d", "platform": "WEB", "token": "t",
-                "isEnabled": true})),
+            (
+                "PUT",
+                "/user/profile",
+                json!({"nickname": "n", "avatar": "https://example.com/",
+                "preferredBackground": "b", "preferredScene": "SPACE"}),
+            ),
+            (
+                "POST",
+                "/notification/device",
+                json!({"deviceId": "d", "platform": "WEB", "token": "t",
+                "isEnabled": true}),
+            ),
             ("PUT", "/notification/settings", json!({"emailNotification": true})),
         ];
         for (method, path, body) in bodies {
             let fields: Vec<String> = body.as_object().unwrap().keys().cloned().collect();
             for field in &fields {
                 // Each good password would be hashed.
-                let good: &[Value] = if path == "/auth/register" && field == "username" { &values[10..16] } else { &values };
+                let good: &[Value] =
+                    if path == "/auth/register" && field == "username" { &values[10..16] } else { &values };
                 for value in good {
                     let mut body = body.clone();
                     body[field] = value.clone();
@@ -115,8 +160,20 @@ testkit::both! {
     async fn wrong_methods_and_paths(t) {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
-        for path in ["/nothing", "/auth", "/auth/register/", "/auth/login/x", "/user", "//user/profile",
-            "/user/profile/..%2f..", "/%00", "/user%00/profile", "/%ff%fe", "/avatars", "/avatars/a/b"] {
+        for path in [
+            "/nothing",
+            "/auth",
+            "/auth/register/",
+            "/auth/login/x",
+            "/user",
+            "//user/profile",
+            "/user/profile/..%2f..",
+            "/%00",
+            "/user%00/profile",
+            "/%ff%fe",
+            "/avatars",
+            "/avatars/a/b",
+        ] {
             let answer = app.get(path, &user).await;
             answer.refused(404, &[]);
         }
@@ -134,8 +191,11 @@ testkit::both! {
     async fn headers_of_every_answer(t) {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
-        for answer in [app.get("/user/profile", &user).await, app.get("/nothing", &user).await,
-            login(&app, "x", "y").await] {
+        for answer in [
+            app.get("/user/profile", &user).await,
+            app.get("/nothing", &user).await,
+            login(&app, "x", "y").await,
+        ] {
             assert_eq!(answer.headers["x-content-type-options"], "nosniff");
             assert_eq!(answer.headers["cache-control"], "no-store");
             assert_eq!(answer.headers["x-frame-options"], "DENY");
@@ -149,8 +209,10 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
         for (name, value) in [
-            ("authorization", b"Bearer \xff\xfe".as_slice()), ("authorization", b"Bearer a b"),
-            ("authorization", b"Bearer \t"), ("authorization", b"\x80"),
+            ("authorization", b"Bearer \xff\xfe".as_slice()),
+            ("authorization", b"Bearer a b"),
+            ("authorization", b"Bearer \t"),
+            ("authorization", b"\x80"),
         ] {
             let request = Request::get("/api/v1/user/profile").header(name, value);
             app.send(request.body(Body::empty()).unwrap()).await.refused(401, &[]);

@@ -120,8 +120,10 @@ testkit::both! {
         reset(&app, &mails[0].token(), "another password").await.data();
         reset(&app, &mails[1].token(), "a thief's password").await.refused(422, &["token"]);
         forgot(&app, &user.email).await;
-        let late = links(&app, &user, "reset-password").into_iter()
-            .find(|mail| mails.iter().all(|m| m.token() != mail.token())).unwrap();
+        let late = links(&app, &user, "reset-password")
+            .into_iter()
+            .find(|mail| mails.iter().all(|m| m.token() != mail.token()))
+            .unwrap();
         app.clock.advance(HOUR);
         reset(&app, &late.token(), "a third password").await.refused(422, &["token"]);
         login(&app, &user.email, "another password").await.data();
@@ -155,7 +157,8 @@ testkit::both! {
     async fn a_name_stays_a_name_in_a_mail(t) {
         let app = TestApp::with(t, |s| s.verify_email = true).await;
         let name = "<img src=x> \"Bcc: a@b.c\", <evil@example.org>";
-        let user = app.register(json!({"username": name, "email": "li@example.com", "password": PASSWORD})).await;
+        let user =
+            app.register(json!({"username": name, "email": "li@example.com", "password": PASSWORD})).await;
         app.run_due().await;
         let mail = links(&app, &user, "verify-email").remove(0);
         assert!(mail.text.contains(name));

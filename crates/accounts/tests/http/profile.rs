@@ -33,14 +33,22 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
         let put = |body: Value| app.put("/user/profile", &user, body);
-        put(json!({"nickname": 1, "avatar": 2, "preferredBackground": 3, "preferredScene": "DESERT"})).await
+        put(json!({"nickname": 1, "avatar": 2, "preferredBackground": 3, "preferredScene": "DESERT"}))
+            .await
             .refused(400, &["avatar", "nickname", "preferredBackground", "preferredScene"]);
-        put(json!({"nickname": "", "avatar": "javascript:alert(1)", "preferredBackground": "a\nb"})).await
+        put(json!({"nickname": "", "avatar": "javascript:alert(1)", "preferredBackground": "a\nb"}))
+            .await
             .refused(422, &["avatar", "nickname", "preferredBackground"]);
         put(json!({"nickname": "长".repeat(65)})).await.refused(422, &["nickname"]);
         put(json!({"nickname": "长".repeat(64)})).await.data();
-        for url in ["//example.com/a", "data:image/png;base64,AA", "file:///etc/passwd", "http://",
-            "https://a b/", "ftp://example.com/"] {
+        for url in [
+            "//example.com/a",
+            "data:image/png;base64,AA",
+            "file:///etc/passwd",
+            "http://",
+            "https://a b/",
+            "ftp://example.com/",
+        ] {
             put(json!({"avatar": url})).await.refused(422, &["avatar"]);
         }
     }
@@ -49,20 +57,31 @@ testkit::both! {
     async fn bad_registrations_are_refused(t) {
         let app = TestApp::new(t).await;
         let register = |body: Value| post(&app, "/auth/register", body);
-        register(json!({"username": 1, "email": [], "password": {}, "avatar": 7})).await
+        register(json!({"username": 1, "email": [], "password": {}, "avatar": 7}))
+            .await
             .refused(400, &["avatar", "email", "password", "username"]);
-        register(json!({"username": "", "email": "nobody", "password": "1234567", "avatar": "x"})).await
+        register(json!({"username": "", "email": "nobody", "password": "1234567", "avatar": "x"}))
+            .await
             .refused(422, &["avatar", "email", "password", "username"]);
         let base = json!({"username": "li", "email": "li@example.com", "password": PASSWORD});
         for (field, value) in [
-            ("username", json!("x".repeat(65))), ("username", json!("a\u{0}b")), ("username", json!("a\nb")),
-            ("email", json!("a b@example.com")), ("email", json!("@example.com")), ("email", json!("li@")),
-            ("email", json!("li@example")), ("email", json!("li@[127.0.0.1]")), ("email", json!("\"li\"@example.com")),
-            ("email", json!("li@example.com\r\nBcc: x@y.z")), ("email", json!("a\u{0}@example.com")),
+            ("username", json!("x".repeat(65))),
+            ("username", json!("a\u{0}b")),
+            ("username", json!("a\nb")),
+            ("email", json!("a b@example.com")),
+            ("email", json!("@example.com")),
+            ("email", json!("li@")),
+            ("email", json!("li@example")),
+            ("email", json!("li@[127.0.0.1]")),
+            ("email", json!("\"li\"@example.com")),
+            ("email", json!("li@example.com\r\nBcc: x@y.z")),
+            ("email", json!("a\u{0}@example.com")),
             ("email", json!(format!("{}@example.com", "a".repeat(65)))),
             ("email", json!(format!("a@{}.com", "b".repeat(250)))),
-            ("password", json!("1234567")), ("password", json!("x".repeat(129))),
-            ("password", json!("x".repeat(5000))), ("password", json!("12345678\u{0}")),
+            ("password", json!("1234567")),
+            ("password", json!("x".repeat(129))),
+            ("password", json!("x".repeat(5000))),
+            ("password", json!("12345678\u{0}")),
         ] {
             let mut body = base.clone();
             body[field] = value;
@@ -70,7 +89,8 @@ testkit::both! {
         }
         login(&app, "li@example.com", PASSWORD).await.refused(401, &[]);
         // The shortest and the longest, of any characters.
-        for (n, password) in ["密码密码密码密码", "        ", &"x".repeat(128)].into_iter().enumerate() {
+        for (n, password) in ["密码密码密码密码", "        ", &"x".repeat(128)].into_iter().enumerate()
+        {
             let email = format!("li{n}@example.com");
             register(json!({"username": "li", "email": email, "password": password})).await.data();
             login(&app, &email, password).await.data();
@@ -89,7 +109,8 @@ testkit::both! {
             assert_eq!(app.get("/notification/settings", &user).await.data(), &expected);
         }
         let bad = json!({"emailNotification": "no", "pushNotification": 0});
-        app.put("/notification/settings", &user, bad).await
+        app.put("/notification/settings", &user, bad)
+            .await
             .refused(400, &["emailNotification", "pushNotification"]);
         let other = app.user("other").await;
         assert_eq!(app.get("/notification/settings", &other).await.data()["emailNotification"], true);
@@ -101,11 +122,14 @@ testkit::both! {
         let user = app.register(zhangsan()).await;
         let register = |body: Value| app.post("/notification/device", &user, body);
         register(json!({})).await.refused(400, &["deviceId", "platform", "token"]);
-        register(json!({"deviceId": "d", "platform": "SYMBIAN", "token": 7, "isEnabled": "x"})).await
+        register(json!({"deviceId": "d", "platform": "SYMBIAN", "token": 7, "isEnabled": "x"}))
+            .await
             .refused(400, &["isEnabled", "platform", "token"]);
-        register(json!({"deviceId": "", "platform": "WEB", "token": "x".repeat(4097)})).await
+        register(json!({"deviceId": "", "platform": "WEB", "token": "x".repeat(4097)}))
+            .await
             .refused(422, &["deviceId", "token"]);
-        let device = |n: usize| json!({"deviceId": format!("设备 {n}"), "platform": "WEB", "token": "t0ken-of-push"});
+        let device =
+            |n: usize| json!({"deviceId": format!("设备 {n}"), "platform": "WEB", "token": "t0ken-of-push"});
         for n in 0..50 {
             register(device(n)).await.data();
         }

@@ -34,9 +34,11 @@ testkit::both! {
             let app = Arc::clone(&app);
             let email = if n % 2 == 0 { "li@example.com" } else { "LI@example.com" };
             async move {
-                post(&app, "/auth/register", json!({"username": "li", "email": email, "password": PASSWORD})).await
+                post(&app, "/auth/register", json!({"username": "li", "email": email, "password": PASSWORD}))
+                    .await
             }
-        }).await;
+        })
+        .await;
         assert_eq!((count(&answers, 200), count(&answers, 409)), (1, 5));
         let made = answers.iter().find(|a| a.status == 200).unwrap().data()["userId"].clone();
         assert_eq!(login(&app, "li@example.com", PASSWORD).await.data()["userId"], made);
@@ -51,7 +53,8 @@ testkit::both! {
         let answers = at_once(8, |_| {
             let (app, token) = (Arc::clone(&app), user.refresh.clone());
             async move { refresh(&app, &token).await }
-        }).await;
+        })
+        .await;
         assert_eq!((count(&answers, 200), count(&answers, 401)), (1, 7));
         let winner = answers.iter().find(|a| a.status == 200).unwrap();
         let newest = refreshed(&user, winner);
@@ -73,7 +76,8 @@ testkit::both! {
                 let body = json!({"token": token, "password": format!("password of {n}")});
                 post(&app, "/auth/password/reset", body).await
             }
-        }).await;
+        })
+        .await;
         assert_eq!((count(&answers, 200), count(&answers, 422)), (1, 5));
         let n = answers.iter().position(|a| a.status == 200).unwrap();
         login(&app, &user.email, &format!("password of {n}")).await.data();
@@ -89,7 +93,8 @@ testkit::both! {
                 let body = json!({"deviceId": "d", "platform": "WEB", "token": format!("token {n}")});
                 app.post("/notification/device", &user, body).await
             }
-        }).await;
+        })
+        .await;
         assert_eq!(count(&answers, 200), 8);
     }
 }

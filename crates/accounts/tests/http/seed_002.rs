@@ -41,9 +41,12 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
         let answer = refresh(&app, &user.refresh).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success", "data": {"token": "string", "refreshToken": "string"}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success", "data": {"token": "string", "refreshToken": "string"}
+            }),
+        );
         assert_ne!(answer.data()["refreshToken"], user.refresh);
         assert_eq!(status(&app, answer.data()["token"].as_str().unwrap()).await, 200);
     }
@@ -61,13 +64,16 @@ testkit::both! {
     async fn seed_002_5_3_get_profile(t) {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
-        shape(&app.get("/user/profile", &user).await.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"userId": format!("={}", user.id), "username": "=张三", "email": "=zhangsan@example.com",
-                "emailVerified": "boolean", "avatar": "=https://example.com/avatar.jpg", "nickname": null,
-                "preferredBackground": "string", "preferredScene": "=SPACE",
-                "createdAt": "=2028-01-15T12:00:00Z", "lastLoginAt": "=2028-01-15T12:00:00Z"}
-        }));
+        shape(
+            &app.get("/user/profile", &user).await.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"userId": format!("={}", user.id), "username": "=张三", "email": "=zhangsan@example.com",
+                    "emailVerified": "boolean", "avatar": "=https://example.com/avatar.jpg", "nickname": null,
+                    "preferredBackground": "string", "preferredScene": "=SPACE",
+                    "createdAt": "=2028-01-15T12:00:00Z", "lastLoginAt": "=2028-01-15T12:00:00Z"}
+            }),
+        );
         app.clock.advance(HOUR);
         let user = app.login(&user).await;
         let profile = app.get("/user/profile", &user).await;
@@ -82,16 +88,21 @@ testkit::both! {
         app.clock.advance(HOUR);
         let change = json!({"nickname": "小三", "avatar": "https://example.com/new.jpg",
             "preferredBackground": "aurora", "preferredScene": "OCEAN"});
-        shape(&app.put("/user/profile", &user, change).await.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"userId": format!("={}", user.id), "username": "=张三", "email": "=zhangsan@example.com",
-                "nickname": "=小三", "avatar": "=https://example.com/new.jpg",
-                "preferredBackground": "=aurora", "preferredScene": "=OCEAN",
-                "updatedAt": "=2028-01-15T13:00:00Z"}
-        }));
+        shape(
+            &app.put("/user/profile", &user, change).await.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"userId": format!("={}", user.id), "username": "=张三", "email": "=zhangsan@example.com",
+                    "nickname": "=小三", "avatar": "=https://example.com/new.jpg",
+                    "preferredBackground": "=aurora", "preferredScene": "=OCEAN",
+                    "updatedAt": "=2028-01-15T13:00:00Z"}
+            }),
+        );
         let capsules = app.get("/capsules", &user).await;
-        assert_eq!((&capsules.data()["scene"], &capsules.data()["background"]),
-            (&json!("OCEAN"), &json!("aurora")));
+        assert_eq!(
+            (&capsules.data()["scene"], &capsules.data()["background"]),
+            (&json!("OCEAN"), &json!("aurora"))
+        );
     }
 
     /// §6.2 `POST /upload/avatar`
@@ -111,9 +122,12 @@ testkit::both! {
         for platform in ["IOS", "ANDROID", "WEB"] {
             let body = json!({"deviceId": "device-1", "platform": platform, "token": "push-token",
                 "isEnabled": true});
-            shape(&app.post("/notification/device", &user, body).await.body, &json!({
-                "code": 200, "message": "=success", "data": {"deviceId": "=device-1", "isRegistered": true}
-            }));
+            shape(
+                &app.post("/notification/device", &user, body).await.body,
+                &json!({
+                    "code": 200, "message": "=success", "data": {"deviceId": "=device-1", "isRegistered": true}
+                }),
+            );
         }
     }
 
@@ -121,11 +135,14 @@ testkit::both! {
     async fn seed_002_7_2_get_settings(t) {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
-        assert_eq!(app.get("/notification/settings", &user).await.body, json!({
-            "code": 200, "message": "success",
-            "data": {"emailNotification": true, "pushNotification": true, "deliveryReminder": true,
-                "receivedNotification": true}
-        }));
+        assert_eq!(
+            app.get("/notification/settings", &user).await.body,
+            json!({
+                "code": 200, "message": "success",
+                "data": {"emailNotification": true, "pushNotification": true, "deliveryReminder": true,
+                    "receivedNotification": true}
+            })
+        );
     }
 
     /// §7.3 `PUT /notification/settings`
@@ -135,31 +152,40 @@ testkit::both! {
         app.clock.advance(HOUR);
         let change = json!({"emailNotification": true, "pushNotification": false, "deliveryReminder": true,
             "receivedNotification": false});
-        shape(&app.put("/notification/settings", &user, change).await.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"emailNotification": true, "pushNotification": false, "deliveryReminder": true,
-                "receivedNotification": false, "updatedAt": "=2028-01-15T13:00:00Z"}
-        }));
+        shape(
+            &app.put("/notification/settings", &user, change).await.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"emailNotification": true, "pushNotification": false, "deliveryReminder": true,
+                    "receivedNotification": false, "updatedAt": "=2028-01-15T13:00:00Z"}
+            }),
+        );
     }
 
     /// §8.1 `GET /user/subscription`, on both plans.
     async fn seed_002_8_1_subscription(t) {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
-        assert_eq!(app.get("/user/subscription", &user).await.body, json!({
-            "code": 200, "message": "success",
-            "data": {"plan": "FREE", "remainingMails": 10, "maxAttachmentSize": 10_485_760,
-                "features": {"advancedTriggers": false, "customCapsules": false, "aiAssistant": true},
-                "expireDate": null}
-        }));
+        assert_eq!(
+            app.get("/user/subscription", &user).await.body,
+            json!({
+                "code": 200, "message": "success",
+                "data": {"plan": "FREE", "remainingMails": 10, "maxAttachmentSize": 10_485_760,
+                    "features": {"advancedTriggers": false, "customCapsules": false, "aiAssistant": true},
+                    "expireDate": null}
+            })
+        );
         let until = app.now() + HOUR;
         let given = app.system.accounts.admin_plan(&user.email, accounts::Plan::Premium, Some(until)).await;
         given.unwrap();
-        assert_eq!(app.get("/user/subscription", &user).await.data(), &json!({
-            "plan": "PREMIUM", "remainingMails": null, "maxAttachmentSize": 104_857_600,
-            "features": {"advancedTriggers": true, "customCapsules": true, "aiAssistant": true},
-            "expireDate": until
-        }));
+        assert_eq!(
+            app.get("/user/subscription", &user).await.data(),
+            &json!({
+                "plan": "PREMIUM", "remainingMails": null, "maxAttachmentSize": 104_857_600,
+                "features": {"advancedTriggers": true, "customCapsules": true, "aiAssistant": true},
+                "expireDate": until
+            })
+        );
         app.clock.set(until);
         let ended = app.get("/user/subscription", &user).await;
         assert_eq!((&ended.data()["plan"], &ended.data()["expireDate"]), (&json!("FREE"), &Value::Null));
@@ -171,10 +197,14 @@ testkit::both! {
         let user = app.register(zhangsan()).await;
         let empty = post(&app, "/auth/register", json!({})).await;
         empty.refused(400, &["email", "password", "username"]);
-        shape(&empty.body, &json!({"code": 400, "message": "string",
-            "errors": {"email": "string", "password": "string", "username": "string"}}));
+        shape(
+            &empty.body,
+            &json!({"code": 400, "message": "string",
+            "errors": {"email": "string", "password": "string", "username": "string"}}),
+        );
         login(&app, &user.email, "wrong").await.refused(401, &[]);
-        app.get("/user/profile", &User { token: format!("{}x", user.token), ..user.clone() }).await
+        app.get("/user/profile", &User { token: format!("{}x", user.token), ..user.clone() })
+            .await
             .refused(401, &[]);
         post(&app, "/auth/register", zhangsan()).await.refused(409, &["email"]);
         assert_eq!(PASSWORD, "password123", "the seed's");

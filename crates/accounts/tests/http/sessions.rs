@@ -25,7 +25,8 @@ testkit::both! {
             login(&app, &user.email, almost).await.refused(401, &[]);
         }
         login(&app, "reader", PASSWORD).await.refused(422, &["email"]);
-        post(&app, "/auth/login", json!({"email": 7, "password": []})).await
+        post(&app, "/auth/login", json!({"email": 7, "password": []}))
+            .await
             .refused(400, &["email", "password"]);
     }
 
@@ -119,7 +120,8 @@ testkit::both! {
         let (user, other) = (app.user("reader").await, app.user("other").await);
         let parts: Vec<&str> = user.token.split('.').collect();
         let [header, payload, signature] = parts.as_slice() else { panic!("{}", user.token) };
-        let claims: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap()).unwrap();
+        let claims: Value =
+            serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap()).unwrap();
         assert!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap() == 86_400);
         let encode = |value: Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let none = encode(json!({"alg": "none", "typ": "JWT"}));
@@ -130,13 +132,22 @@ testkit::both! {
         someone["sub"] = json!(other.id);
         let others = other.token.split('.').collect::<Vec<_>>();
         let forged = [
-            format!("{none}.{payload}."), format!("{none}.{payload}.{signature}"), format!("{none}.{payload}"),
-            format!("{rsa}.{payload}.{signature}"), format!("{header}.{payload}."), format!("{header}.{payload}"),
+            format!("{none}.{payload}."),
+            format!("{none}.{payload}.{signature}"),
+            format!("{none}.{payload}"),
+            format!("{rsa}.{payload}.{signature}"),
+            format!("{header}.{payload}."),
+            format!("{header}.{payload}"),
             format!("{header}.{}.{signature}", encode(longer)),
             format!("{header}.{}.{signature}", encode(someone)),
-            format!("{header}.{payload}.{}", others[2]), format!("{header}.{}.{signature}", others[1]),
-            format!("{header}A.{payload}.{signature}"), format!("{}=", user.token),
-            format!("{}.{}", user.token, signature), "..".to_owned(), String::new(), "null".to_owned(),
+            format!("{header}.{payload}.{}", others[2]),
+            format!("{header}.{}.{signature}", others[1]),
+            format!("{header}A.{payload}.{signature}"),
+            format!("{}=", user.token),
+            format!("{}.{}", user.token, signature),
+            "..".to_owned(),
+            String::new(),
+            "null".to_owned(),
             "x".repeat(5000),
         ];
         for token in forged {
@@ -157,9 +168,13 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = app.user("reader").await;
         for (header, expected) in [
-            (format!("Bearer {}", user.token), 200), (format!("bearer {}", user.token), 200),
-            (user.token.clone(), 401), (format!("Basic {}", user.token), 401), ("Bearer".to_owned(), 401),
-            ("Bearer ".to_owned(), 401), (format!("Token {}", user.token), 401),
+            (format!("Bearer {}", user.token), 200),
+            (format!("bearer {}", user.token), 200),
+            (user.token.clone(), 401),
+            (format!("Basic {}", user.token), 401),
+            ("Bearer".to_owned(), 401),
+            ("Bearer ".to_owned(), 401),
+            (format!("Token {}", user.token), 401),
         ] {
             let request = Request::get("/api/v1/user/profile").header("authorization", &header);
             let answer = app.send(request.body(Body::empty()).unwrap()).await;

@@ -69,9 +69,11 @@ testkit::both! {
     async fn nothing_larger_than_100_mib_is_read(t) {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
-        let request = || Request::post("/api/v1/upload/attachment")
-            .header("authorization", format!("Bearer {}", user.token))
-            .header("content-type", "multipart/form-data; boundary=X");
+        let request = || {
+            Request::post("/api/v1/upload/attachment")
+                .header("authorization", format!("Bearer {}", user.token))
+                .header("content-type", "multipart/form-data; boundary=X")
+        };
         let announced = request().header("content-length", 101 * MIB).body(Body::empty()).unwrap();
         app.send(announced).await.refused(413, &["file"]);
         let head = "--X\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
@@ -89,14 +91,23 @@ testkit::both! {
         let picture = png(20, 20);
         let mp4 = b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2";
         for (bytes, kind) in [
-            (picture.as_slice(), "VOICE"), (&picture, "VIDEO"), (b"hello", "IMAGE"), (b"<svg/>", "IMAGE"),
-            (b"<html><script>alert(1)</script>", "IMAGE"), (b"%PDF-1.7\n", "VIDEO"), (b"", "IMAGE"),
-            (mp4, "IMAGE"), (&recording(100), "IMAGE"), (b"MZ\x90\0", "VOICE"),
+            (picture.as_slice(), "VOICE"),
+            (&picture, "VIDEO"),
+            (b"hello", "IMAGE"),
+            (b"<svg/>", "IMAGE"),
+            (b"<html><script>alert(1)</script>", "IMAGE"),
+            (b"%PDF-1.7\n", "VIDEO"),
+            (b"", "IMAGE"),
+            (mp4, "IMAGE"),
+            (&recording(100), "IMAGE"),
+            (b"MZ\x90\0", "VOICE"),
         ] {
             upload(&app, &user, bytes, kind).await.refused(422, &["file"]);
         }
         for (bytes, kind, mime) in [
-            (picture.as_slice(), "IMAGE", "image/png"), (mp4, "VIDEO", "video/mp4"), (mp4, "VOICE", "video/mp4"),
+            (picture.as_slice(), "IMAGE", "image/png"),
+            (mp4, "VIDEO", "video/mp4"),
+            (mp4, "VOICE", "video/mp4"),
             (&recording(100), "VOICE", "audio/mpeg"),
         ] {
             assert_eq!(upload(&app, &user, bytes, kind).await.data()["mimeType"], mime);
@@ -105,7 +116,9 @@ testkit::both! {
         app.upload("/upload/attachment", &user, "a", &picture, None).await.refused(400, &["type"]);
         let empty = Request::post("/api/v1/upload/attachment")
             .header("authorization", format!("Bearer {}", user.token))
-            .header("content-type", "multipart/form-data; boundary=X").body(Body::from("--X--\r\n")).unwrap();
+            .header("content-type", "multipart/form-data; boundary=X")
+            .body(Body::from("--X--\r\n"))
+            .unwrap();
         app.send(empty).await.refused(400, &["file", "type"]);
         app.post("/upload/attachment", &user, json!({})).await.refused(400, &[]);
     }
@@ -142,7 +155,9 @@ testkit::both! {
         assert_eq!(app.fetch(unused["url"].as_str().unwrap(), Some(&user.token), &[]).await.status, 200);
         app.advance_to(app.now() + MICRO).await;
         let user = app.login(&user).await;
-        let status = async |url: &Value| app.fetch(url.as_str().unwrap(), Some(&user.token), &[]).await.status.as_u16();
+        let status = async |url: &Value| {
+            app.fetch(url.as_str().unwrap(), Some(&user.token), &[]).await.status.as_u16()
+        };
         assert_eq!(status(&unused["url"]).await, 404);
         assert_eq!(status(&unused["thumbnailUrl"]).await, 404);
         assert_eq!(status(&used["url"]).await, 200);
@@ -160,7 +175,9 @@ testkit::both! {
             files.push(app.attachment(&user, name, &png(400, 400), "IMAGE").await["url"].clone());
         }
         let [one, shared, out] = files.as_slice() else { panic!() };
-        let status = async |url: &Value| app.fetch(url.as_str().unwrap(), Some(&user.token), &[]).await.status.as_u16();
+        let status = async |url: &Value| {
+            app.fetch(url.as_str().unwrap(), Some(&user.token), &[]).await.status.as_u16()
+        };
         let first = app.draft(&user, attached(&[one, shared, out])).await;
         let second = app.draft(&user, attached(&[shared])).await;
         app.put(&format!("/mails/{first}"), &user, attached(&[one, shared])).await.data();

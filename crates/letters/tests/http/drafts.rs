@@ -25,13 +25,20 @@ testkit::both! {
         let future = json!({"sendTime": "2036-01-01T00:00:00Z", "triggerType": "TIME", "status": "PENDING"});
         let future = app.post("/mails/create", &user, with(least, future)).await;
         for answer in [&capsule, &future] {
-            shape(answer.data(), &json!({"mailId": "id:mail", "capsuleId": "id:capsule", "status": "=DRAFT",
-                "createdAt": "time"}));
+            shape(
+                answer.data(),
+                &json!({"mailId": "id:mail", "capsuleId": "id:capsule", "status": "=DRAFT",
+                "createdAt": "time"}),
+            );
         }
         let detail = app.detail(&user, &mail_id(&capsule)).await;
         for (field, default) in [
-            ("sendTime", Value::Null), ("triggerType", Value::Null), ("triggerCondition", json!({})),
-            ("attachments", json!([])), ("isEncrypted", json!(false)), ("capsuleStyle", json!("default")),
+            ("sendTime", Value::Null),
+            ("triggerType", Value::Null),
+            ("triggerCondition", json!({})),
+            ("attachments", json!([])),
+            ("isEncrypted", json!(false)),
+            ("capsuleStyle", json!("default")),
         ] {
             assert_eq!(detail[field], default, "{field}");
         }
@@ -45,7 +52,8 @@ testkit::both! {
         for late in [app.now(), app.now() - MICRO, at("1970-01-01T00:00:00Z")] {
             let time = json!({"sendTime": late});
             app.post("/mails", &user, with(capsule(), time.clone())).await.refused(422, &["sendTime"]);
-            app.post("/mails/create", &user, with(future_mail(), time.clone())).await
+            app.post("/mails/create", &user, with(future_mail(), time.clone()))
+                .await
                 .refused(422, &["sendTime"]);
             app.put(&format!("/mails/{mail}"), &user, time).await.refused(422, &["sendTime"]);
         }
@@ -124,7 +132,10 @@ testkit::both! {
             ("content", json!([null, 7, {}])),
             ("recipientType", json!([null, "EVERYBODY", "self", 1, ""])),
             ("recipientEmail", json!([7, [], {}])),
-            ("sendTime", json!([null, 7, "tomorrow", "2036-10-16", "2036-10-16T08:03:58", "2036-02-30T00:00:00Z"])),
+            (
+                "sendTime",
+                json!([null, 7, "tomorrow", "2036-10-16", "2036-10-16T08:03:58", "2036-02-30T00:00:00Z"]),
+            ),
             ("triggerType", json!([null, "NEVER", 7, ""])),
             ("triggerCondition", json!(["x", 7, []])),
             ("attachments", json!(["x", {}, 7])),
@@ -163,15 +174,32 @@ testkit::both! {
             ("recipientEmail", json!({"recipientType": "SPECIFIC", "recipientEmail": "a@b@c.example"})),
             ("recipientEmail", json!({"recipientType": "SPECIFIC", "recipientEmail": "a@b.c\r\nBcc: d@e.f"})),
             ("capsuleStyle", json!({"capsuleStyle": "x".repeat(65)})),
-            ("triggerCondition.location.latitude", json!({"triggerCondition": {"location": {"latitude": 90.1}}})),
-            ("triggerCondition.location.longitude",
-                json!({"triggerCondition": {"location": {"longitude": -180.5}}})),
-            ("triggerCondition.location.city", json!({"triggerCondition": {"location": {"city": "x".repeat(101)}}})),
-            ("triggerCondition.event.keywords", json!({"triggerCondition": {"event": {"keywords": vec!["k"; 51]}}})),
-            ("attachments", json!({"attachments": vec![json!({"type": "IMAGE", "url": "https://a.example/"}); 21]})),
+            (
+                "triggerCondition.location.latitude",
+                json!({"triggerCondition": {"location": {"latitude": 90.1}}}),
+            ),
+            (
+                "triggerCondition.location.longitude",
+                json!({"triggerCondition": {"location": {"longitude": -180.5}}}),
+            ),
+            (
+                "triggerCondition.location.city",
+                json!({"triggerCondition": {"location": {"city": "x".repeat(101)}}}),
+            ),
+            (
+                "triggerCondition.event.keywords",
+                json!({"triggerCondition": {"event": {"keywords": vec!["k"; 51]}}}),
+            ),
+            (
+                "attachments",
+                json!({"attachments": vec![json!({"type": "IMAGE", "url": "https://a.example/"}); 21]}),
+            ),
             ("attachments[0].url", json!({"attachments": url("javascript:alert(1)")})),
             ("attachments[0].url", json!({"attachments": url("/etc/passwd")})),
-            ("attachments[0].url", json!({"attachments": url(&format!("https://a.example/{}", "x".repeat(2048)))})),
+            (
+                "attachments[0].url",
+                json!({"attachments": url(&format!("https://a.example/{}", "x".repeat(2048)))}),
+            ),
         ] {
             let answer = app.post("/mails/create", &user, with(future_mail(), change)).await;
             answer.refused(422, &[field]);
@@ -193,20 +221,43 @@ testkit::both! {
             "attachments": [{"type": "IMAGE", "url": "x"}, {"type": "IMAGE", "url": "https://a.example/",
                 "thumbnail": "y"}]
         });
-        let named = ["attachments[0].url", "attachments[1].thumbnail", "capsuleStyle", "content",
-            "recipientEmail", "sendTime", "title", "triggerCondition.location.latitude",
-            "triggerCondition.location.longitude"];
+        let named = [
+            "attachments[0].url",
+            "attachments[1].thumbnail",
+            "capsuleStyle",
+            "content",
+            "recipientEmail",
+            "sendTime",
+            "title",
+            "triggerCondition.location.latitude",
+            "triggerCondition.location.longitude",
+        ];
         app.post("/mails/create", &user, rules.clone()).await.refused(422, &named);
         app.post("/mails", &user, with(rules.clone(), json!({"status": "DRAFT"}))).await.refused(422, &named);
-        let malformed = with(rules, json!({
-            "status": 7, "isEncrypted": 1, "triggerType": "SOMEDAY",
-            "triggerCondition": {"location": {"latitude": "north"}, "event": {"keywords": [7], "type": 8}},
-            "attachments": [{"type": "FILE"}, 7]
-        }));
-        let named = ["attachments[0].type", "attachments[0].url", "attachments[1]", "capsuleStyle",
-            "content", "isEncrypted", "recipientEmail", "sendTime", "status", "title",
-            "triggerCondition.event.keywords", "triggerCondition.event.type",
-            "triggerCondition.location.latitude", "triggerType"];
+        let malformed = with(
+            rules,
+            json!({
+                "status": 7, "isEncrypted": 1, "triggerType": "SOMEDAY",
+                "triggerCondition": {"location": {"latitude": "north"}, "event": {"keywords": [7], "type": 8}},
+                "attachments": [{"type": "FILE"}, 7]
+            }),
+        );
+        let named = [
+            "attachments[0].type",
+            "attachments[0].url",
+            "attachments[1]",
+            "capsuleStyle",
+            "content",
+            "isEncrypted",
+            "recipientEmail",
+            "sendTime",
+            "status",
+            "title",
+            "triggerCondition.event.keywords",
+            "triggerCondition.event.type",
+            "triggerCondition.location.latitude",
+            "triggerType",
+        ];
         app.post("/mails", &user, malformed.clone()).await.refused(400, &named);
         let mail = app.draft(&user, json!({})).await;
         let named: Vec<&str> =
@@ -221,11 +272,18 @@ testkit::both! {
         let mail = app.draft(&user, json!({})).await;
         let one = format!("/mails/{mail}");
         for (method, path) in [
-            (Method::POST, "/mails"), (Method::POST, "/mails/create"), (Method::GET, "/mails"),
-            (Method::POST, "/mails/send-to-future"), (Method::PUT, one.as_str()), (Method::DELETE, one.as_str()),
-            (Method::POST, &format!("{one}/revoke")), (Method::POST, &format!("{one}/unlock")),
-            (Method::GET, &format!("{one}/deliveries")), (Method::GET, "/capsules"),
-            (Method::PUT, "/capsules/capsule_1/style"), (Method::POST, "/upload/attachment"),
+            (Method::POST, "/mails"),
+            (Method::POST, "/mails/create"),
+            (Method::GET, "/mails"),
+            (Method::POST, "/mails/send-to-future"),
+            (Method::PUT, one.as_str()),
+            (Method::DELETE, one.as_str()),
+            (Method::POST, &format!("{one}/revoke")),
+            (Method::POST, &format!("{one}/unlock")),
+            (Method::GET, &format!("{one}/deliveries")),
+            (Method::GET, "/capsules"),
+            (Method::PUT, "/capsules/capsule_1/style"),
+            (Method::POST, "/upload/attachment"),
             (Method::GET, "/events"),
         ] {
             for token in [None, Some("a.b.c")] {

@@ -102,6 +102,18 @@ testkit::both! {
         assert_eq!(unlock().await, "third");
     }
 
+    /// A passphrase that would not be used is refused, never passed over: its owner would trust in it.
+    async fn a_passphrase_is_not_passed_over(t) {
+        let app = TestApp::new(t).await;
+        let user = zhangsan(&app).await;
+        let body = with(capsule(), json!({"isEncrypted": true, "passphrase": "open sesame"}));
+        app.post("/mails", &user, body).await.refused(422, &["passphrase"]);
+        let mail = app.draft(&user, json!({"isEncrypted": true})).await;
+        app.put(&format!("/mails/{mail}"), &user, json!({"passphrase": "open sesame"}))
+            .await
+            .refused(422, &["passphrase"]);
+    }
+
     /// A public encrypted letter is opened with the reader's own password.
     async fn a_public_encrypted_letter(t) {
         let app = TestApp::new(t).await;

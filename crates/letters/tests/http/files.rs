@@ -57,10 +57,16 @@ testkit::both! {
     /// A letter that is revoked and delivered again to somebody else shows nothing to the first.
     async fn a_changed_recipient_changes_who_may_see(t) {
         let app = TestApp::new(t).await;
-        let (author, first, second) = (zhangsan(&app).await, app.user("first").await, app.user("second").await);
+        let (author, first, second) =
+            (zhangsan(&app).await, app.user("first").await, app.user("second").await);
         let file = app.attachment(&author, "a.png", &png(20, 20), "IMAGE").await;
-        let mail = app.draft(&author, json!({"recipientType": "SPECIFIC", "recipientEmail": first.email,
-            "attachments": [{"type": "IMAGE", "url": file["url"]}]})).await;
+        let mail = app
+            .draft(
+                &author,
+                json!({"recipientType": "SPECIFIC", "recipientEmail": first.email,
+            "attachments": [{"type": "IMAGE", "url": file["url"]}]}),
+            )
+            .await;
         app.schedule(&author, &mail, app.now() + HOUR).await.data();
         app.call(Method::POST, &format!("/mails/{mail}/revoke"), Some(&author.token), None).await.data();
         let change = json!({"recipientEmail": second.email});
@@ -86,7 +92,9 @@ testkit::both! {
         assert_eq!(header("content-length"), bytes.len().to_string());
         assert_eq!(header("accept-ranges"), "bytes");
         assert!(header("cache-control").starts_with("private"));
-        assert!(header("content-disposition").ends_with("filename*=UTF-8''%E7%85%A7%E7%89%87%20%281%29%2Ejpg"));
+        assert!(
+            header("content-disposition").ends_with("filename*=UTF-8''%E7%85%A7%E7%89%87%20%281%29%2Ejpg")
+        );
         assert_eq!(header("content-security-policy"), "default-src 'none'; sandbox");
         assert_eq!(header("x-content-type-options"), "nosniff");
         let thumbnail = app.fetch(file["thumbnailUrl"].as_str().unwrap(), Some(&user.token), &[]).await;
@@ -104,15 +112,21 @@ testkit::both! {
         let file = app.attachment(&user, "a.png", &bytes, "IMAGE").await;
         let ask = async |range: &str| app.fetch(url(&file), Some(&user.token), &[("range", range)]).await;
         for (range, from, to) in [
-            ("bytes=0-0", 0, 1), ("bytes=5-9", 5, 10), ("bytes=10-", 10, size), ("bytes=-7", size - 7, size),
-            ("bytes=0-999999999", 0, size), ("bytes=-999999999", 0, size),
+            ("bytes=0-0", 0, 1),
+            ("bytes=5-9", 5, 10),
+            ("bytes=10-", 10, size),
+            ("bytes=-7", size - 7, size),
+            ("bytes=0-999999999", 0, size),
+            ("bytes=-999999999", 0, size),
         ] {
             let part = ask(range).await;
             assert_eq!((part.status.as_u16(), part.bytes.as_slice()), (206, &bytes[from..to]), "{range}");
             assert_eq!(part.headers["content-range"], format!("bytes {from}-{}/{size}", to - 1));
             assert_eq!(part.headers["content-length"], (to - from).to_string());
         }
-        for range in [format!("bytes={size}-"), "bytes=99999999999999999999-".to_owned(), "bytes=-0".to_owned()] {
+        for range in
+            [format!("bytes={size}-"), "bytes=99999999999999999999-".to_owned(), "bytes=-0".to_owned()]
+        {
             let refused = ask(&range).await;
             assert!(refused.status == 416 || refused.status == 200, "{range}: {}", refused.status);
         }

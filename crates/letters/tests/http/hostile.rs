@@ -61,16 +61,37 @@ testkit::both! {
         let mail = app.draft(&user, json!({})).await;
         let one = format!("/mails/{mail}");
         let send = async |method: &str, path: &str, body: Vec<u8>| {
-            let request = Request::builder().method(method).uri(format!("/api/v1{path}"))
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("/api/v1{path}"))
                 .header("authorization", format!("Bearer {}", user.token));
             app.send(request.body(Body::from(body)).unwrap()).await
         };
         let deep = format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000)).into_bytes();
         let large = format!("{{\"x\":\"{}\"}}", "x".repeat(3 * 1024 * 1024)).into_bytes();
-        for (method, path) in [("POST", "/mails"), ("POST", "/mails/create"), ("POST", "/mails/send-to-future"),
-            ("PUT", one.as_str()), ("POST", &format!("{one}/unlock")), ("PUT", "/capsules/capsule_1/style")] {
-            for body in [b"".as_slice(), b"x", b"null", b"[]", b"\"a\"", b"{", b"{\"title\":1e999}", b"\xff\xfe",
-                b"{\"title\":\"\xc3\x28\"}", b"{\"title\":\"\\udfff\"}", b"{\"title\":\"a\0b\"}", b"\0", &deep] {
+        for (method, path) in [
+            ("POST", "/mails"),
+            ("POST", "/mails/create"),
+            ("POST", "/mails/send-to-future"),
+            ("PUT", one.as_str()),
+            ("POST", &format!("{one}/unlock")),
+            ("PUT", "/capsules/capsule_1/style"),
+        ] {
+            for body in [
+                b"".as_slice(),
+                b"x",
+                b"null",
+                b"[]",
+                b"\"a\"",
+                b"{",
+                b"{\"title\":1e999}",
+                b"\xff\xfe",
+                b"{\"title\":\"\xc3\x28\"}",
+                b"{\"title\":\"\\udfff\"}",
+                b"{\"title\":\"a\0b\"}",
+                b"\0",
+                &deep,
+            ] {
                 send(method, path, body.to_vec()).await.refused(400, &[]);
             }
             send(method, path, large.clone()).await.refused(413, &[]);
@@ -90,14 +111,35 @@ testkit::both! {
                 "event": {"keywords": ["k"], "type": "t"}},
             "attachments": [{"type": "IMAGE", "url": "https://example.com/", "thumbnail": "https://example.com/"}]
         });
-        let full = with(with(future_mail(), nested), json!({"recipientType": "SPECIFIC",
-            "recipientEmail": "li@example.com"}));
-        let pointers = ["/title", "/content", "/recipientType", "/recipientEmail", "/sendTime", "/triggerType",
-            "/triggerCondition", "/triggerCondition/location", "/triggerCondition/location/latitude",
-            "/triggerCondition/location/longitude", "/triggerCondition/location/city", "/triggerCondition/event",
-            "/triggerCondition/event/keywords", "/triggerCondition/event/keywords/0",
-            "/triggerCondition/event/type", "/attachments", "/attachments/0", "/attachments/0/type",
-            "/attachments/0/url", "/attachments/0/thumbnail", "/isEncrypted", "/capsuleStyle"];
+        let full = with(
+            with(future_mail(), nested),
+            json!({"recipientType": "SPECIFIC",
+            "recipientEmail": "li@example.com"}),
+        );
+        let pointers = [
+            "/title",
+            "/content",
+            "/recipientType",
+            "/recipientEmail",
+            "/sendTime",
+            "/triggerType",
+            "/triggerCondition",
+            "/triggerCondition/location",
+            "/triggerCondition/location/latitude",
+            "/triggerCondition/location/longitude",
+            "/triggerCondition/location/city",
+            "/triggerCondition/event",
+            "/triggerCondition/event/keywords",
+            "/triggerCondition/event/keywords/0",
+            "/triggerCondition/event/type",
+            "/attachments",
+            "/attachments/0",
+            "/attachments/0/type",
+            "/attachments/0/url",
+            "/attachments/0/thumbnail",
+            "/isEncrypted",
+            "/capsuleStyle",
+        ];
         for pointer in pointers {
             for value in values() {
                 let mut body = full.clone();
@@ -133,25 +175,59 @@ testkit::both! {
         let mail = app.draft(&user, json!({})).await;
         let capsule = mail.replacen("mail", "capsule", 1);
         let long = "m".repeat(5000);
-        for id in [user.id.as_str(), &capsule, "attach_1", "mail_", "mail", "0", "-1", "null", "%00", "mail_%00",
-            "..%2f..%2fetc", "%ff%fe", "mail_%E2%80%AE", "'%20OR%201=1--", "*", &long] {
-            for (method, path) in [("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/revoke"),
-                ("POST", "/unlock"), ("GET", "/deliveries")] {
+        for id in [
+            user.id.as_str(),
+            &capsule,
+            "attach_1",
+            "mail_",
+            "mail",
+            "0",
+            "-1",
+            "null",
+            "%00",
+            "mail_%00",
+            "..%2f..%2fetc",
+            "%ff%fe",
+            "mail_%E2%80%AE",
+            "'%20OR%201=1--",
+            "*",
+            &long,
+        ] {
+            for (method, path) in [
+                ("GET", ""),
+                ("PUT", ""),
+                ("DELETE", ""),
+                ("POST", "/revoke"),
+                ("POST", "/unlock"),
+                ("GET", "/deliveries"),
+            ] {
                 let path = format!("/mails/{id}{path}");
                 let body = json!({"password": PASSWORD});
                 let answer = app.call(method.parse().unwrap(), &path, Some(&user.token), Some(body)).await;
                 answer.refused(404, &[]);
             }
             if id != capsule {
-                app.put(&format!("/capsules/{id}/style"), &user, json!({"style": "x"})).await.refused(404, &[]);
+                app.put(&format!("/capsules/{id}/style"), &user, json!({"style": "x"}))
+                    .await
+                    .refused(404, &[]);
             }
             app.get(&format!("/files/{id}"), &user).await.refused(404, &[]);
             app.get(&format!("/files/{id}/thumbnail"), &user).await.refused(404, &[]);
             let body = json!({"mailId": id, "sendTime": "2036-01-01T00:00:00Z"});
             refused(&app.post("/mails/send-to-future", &user, body).await, id);
         }
-        for query in ["type=%00", "type=%ff", "status=%0d%0a", "page=%00", "size=1e3", "page=0x10", "size=-0",
-            "page=9999999999999999999999", "size=NaN", "page[]=1&size=%20"] {
+        for query in [
+            "type=%00",
+            "type=%ff",
+            "status=%0d%0a",
+            "page=%00",
+            "size=1e3",
+            "page=0x10",
+            "size=-0",
+            "page=9999999999999999999999",
+            "size=NaN",
+            "page[]=1&size=%20",
+        ] {
             let answer = app.get(&format!("/mails?{query}"), &user).await;
             refused(&answer, query);
             assert_eq!(answer.status, 400, "{query}");
@@ -169,17 +245,33 @@ testkit::both! {
         let call = async |method: &str, path: &str| {
             app.call(method.parse().unwrap(), path, Some(&user.token), None).await
         };
-        for path in ["/mail", "/mails/", "/mails/mail_1/", "/mails/mail_1/x", "/mails/a/b/c",
-            "/capsules/", "/files", "/files/a/b", "/upload", "/../mails"] {
+        for path in [
+            "/mail",
+            "/mails/",
+            "/mails/mail_1/",
+            "/mails/mail_1/x",
+            "/mails/a/b/c",
+            "/capsules/",
+            "/files",
+            "/files/a/b",
+            "/upload",
+            "/../mails",
+        ] {
             let answer = call("GET", path).await;
             assert_eq!(answer.status, 404, "{path}");
             answer.refused(404, &[]);
         }
         for (method, path, allowed) in [
-            ("DELETE", "/mails", "GET"), ("PATCH", "/mails/mail_1", "PUT"), ("POST", "/mails/mail_1", "PUT"),
-            ("GET", "/mails/mail_1/revoke", "POST"), ("GET", "/mails/mail_1/unlock", "POST"),
-            ("POST", "/capsules", "GET"), ("POST", "/capsules/capsule_1/style", "PUT"),
-            ("GET", "/upload/attachment", "POST"), ("POST", "/files/attach_1", "GET"), ("BREW", "/mails", "GET"),
+            ("DELETE", "/mails", "GET"),
+            ("PATCH", "/mails/mail_1", "PUT"),
+            ("POST", "/mails/mail_1", "PUT"),
+            ("GET", "/mails/mail_1/revoke", "POST"),
+            ("GET", "/mails/mail_1/unlock", "POST"),
+            ("POST", "/capsules", "GET"),
+            ("POST", "/capsules/capsule_1/style", "PUT"),
+            ("GET", "/upload/attachment", "POST"),
+            ("POST", "/files/attach_1", "GET"),
+            ("BREW", "/mails", "GET"),
         ] {
             let answer = call(method, path).await;
             answer.refused(405, &[]);
@@ -191,8 +283,10 @@ testkit::both! {
     async fn nothing_gets_into_a_mail_s_headers(t) {
         let app = TestApp::new(t).await;
         let name = "\"><b>x</b>\" <evil@example.org>, Bcc: b@example.org";
-        let user = app.register(json!({"username": name, "email": "a@example.com", "password": PASSWORD})).await;
-        let title = "Re: </title><script>alert(1)</script> =?utf-8?q?=0d=0aBcc:_c@example.org?= \u{202e}\u{2028}x";
+        let user =
+            app.register(json!({"username": name, "email": "a@example.com", "password": PASSWORD})).await;
+        let title =
+            "Re: </title><script>alert(1)</script> =?utf-8?q?=0d=0aBcc:_c@example.org?= \u{202e}\u{2028}x";
         let content = ".\n..\nFrom here\n--X\nBcc: d@example.org\n\n<img src=x onerror=alert(1)>";
         let fields = json!({"title": title, "content": content, "recipientType": "SPECIFIC",
             "recipientEmail": "li@example.com"});
@@ -201,7 +295,9 @@ testkit::both! {
         let [mail] = mails.as_slice() else { panic!("{} mails", mails.len()) };
         let headers = mail.headers();
         let count = |name: &str| headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).count();
-        for (name, expected) in [("To", 1), ("From", 1), ("Reply-To", 1), ("Subject", 1), ("Cc", 0), ("Bcc", 0)] {
+        for (name, expected) in
+            [("To", 1), ("From", 1), ("Reply-To", 1), ("Subject", 1), ("Cc", 0), ("Bcc", 0)]
+        {
             assert_eq!(count(name), expected, "{name} in {headers:?}");
         }
         assert_eq!(mail.subject, title.replace('\u{2028}', " "));
@@ -218,12 +314,14 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
         let send = async |kind: &str, body: Vec<u8>| {
-            let request = Request::post("/api/v1/upload/attachment").header("content-type", kind)
+            let request = Request::post("/api/v1/upload/attachment")
+                .header("content-type", kind)
                 .header("authorization", format!("Bearer {}", user.token));
             app.send(request.body(Body::from(body)).unwrap()).await
         };
         let form = "multipart/form-data; boundary=X";
-        let part = |head: &str, body: &[u8]| [b"--X\r\n", head.as_bytes(), b"\r\n\r\n", body, b"\r\n"].concat();
+        let part =
+            |head: &str, body: &[u8]| [b"--X\r\n", head.as_bytes(), b"\r\n\r\n", body, b"\r\n"].concat();
         let file = part("Content-Disposition: form-data; name=\"file\"; filename=\"a\"", &png(8, 8));
         let kind = part("Content-Disposition: form-data; name=\"type\"", b"IMAGE");
         let end = b"--X--\r\n".to_vec();
@@ -233,8 +331,16 @@ testkit::both! {
             ("no end", form, file.clone()),
             ("no name", form, [part("Content-Disposition: form-data", b"x"), end.clone()].concat()),
             ("no head", form, [b"--X\r\n\r\nx\r\n".to_vec(), end.clone()].concat()),
-            ("type not UTF-8", form, [part("Content-Disposition: form-data; name=\"type\"", b"\xff"), end.clone()].concat()),
-            ("a long type", form, [part("Content-Disposition: form-data; name=\"type\"", &[b'x'; 5000]), end.clone()].concat()),
+            (
+                "type not UTF-8",
+                form,
+                [part("Content-Disposition: form-data; name=\"type\"", b"\xff"), end.clone()].concat(),
+            ),
+            (
+                "a long type",
+                form,
+                [part("Content-Disposition: form-data; name=\"type\"", &[b'x'; 5000]), end.clone()].concat(),
+            ),
             ("many fields", form, [kind.repeat(50), file.clone(), end.clone()].concat()),
             ("a long head", form, [part(&format!("X: {}", "x".repeat(100_000)), b""), end.clone()].concat()),
             ("nothing", form, Vec::new()),

@@ -90,10 +90,16 @@ testkit::both! {
         assert_eq!(past.data(), &json!({"list": [], "total": 12, "page": 3, "size": 10}));
         app.get("/mails?page=1000000000&size=100", &user).await.data();
         for (query, fields) in [
-            ("page=0", vec!["page"]), ("page=-1", vec!["page"]), ("page=x&size=y", vec!["page", "size"]),
-            ("page=9223372036854775807", vec!["page"]), ("page=99999999999999999999", vec!["page"]),
-            ("page=1.5", vec!["page"]), ("size=0", vec!["size"]), ("size=101", vec!["size"]),
-            ("type=OUTBOX&status=REVOKED", vec!["status", "type"]), ("type=inbox", vec!["type"]),
+            ("page=0", vec!["page"]),
+            ("page=-1", vec!["page"]),
+            ("page=x&size=y", vec!["page", "size"]),
+            ("page=9223372036854775807", vec!["page"]),
+            ("page=99999999999999999999", vec!["page"]),
+            ("page=1.5", vec!["page"]),
+            ("size=0", vec!["size"]),
+            ("size=101", vec!["size"]),
+            ("type=OUTBOX&status=REVOKED", vec!["status", "type"]),
+            ("type=inbox", vec!["type"]),
         ] {
             app.get(&format!("/mails?{query}"), &user).await.refused(400, &fields);
         }
@@ -108,8 +114,12 @@ testkit::both! {
         assert_eq!(app.detail(&user, &mail).await["countdown"], Value::Null);
         app.schedule(&user, &mail, send).await.data();
         for (left, countdown) in [
-            (HOUR, json!(3600)), (HOUR - MICRO, json!(3600)), (HOUR - SECOND, json!(3599)),
-            (10 * MINUTE + MICRO, json!(601)), (10 * MINUTE, Value::Null), (MICRO, Value::Null),
+            (HOUR, json!(3600)),
+            (HOUR - MICRO, json!(3600)),
+            (HOUR - SECOND, json!(3599)),
+            (10 * MINUTE + MICRO, json!(601)),
+            (10 * MINUTE, Value::Null),
+            (MICRO, Value::Null),
         ] {
             app.clock.set(send - left);
             assert_eq!(app.detail(&user, &mail).await["countdown"], countdown, "{left:?}");

@@ -40,7 +40,8 @@ testkit::both! {
         let answers = at_once((0..24).map(|n| match n % 2 {
             0 => post(Arc::clone(&app), user.clone(), "/mails".to_owned(), capsule()),
             _ => post(Arc::clone(&app), user.clone(), "/mails/create".to_owned(), future_mail()),
-        })).await;
+        }))
+        .await;
         assert_eq!((count(&answers, 200), count(&answers, 403)), (10, 14));
         answers.iter().filter(|a| a.status == 403).for_each(|a| a.refused(403, &["quota"]));
         assert_eq!(app.get("/mails?size=100", &user).await.data()["total"], 10);
@@ -72,7 +73,8 @@ testkit::both! {
         let path = || "/mails/send-to-future".to_owned();
         let answers = at_once((0..8).map(|_| {
             post(Arc::clone(&app), user.clone(), path(), json!({"mailId": mail, "sendTime": send}))
-        })).await;
+        }))
+        .await;
         assert_eq!((count(&answers, 200), count(&answers, 422)), (1, 7));
         answers.iter().filter(|a| a.status == 422).for_each(|a| a.refused(422, &["status"]));
         assert_eq!(app.advance_to(send).await, 1);
@@ -97,7 +99,8 @@ testkit::both! {
             let answers = at_once(changes.into_iter().map(|(method, path, body)| {
                 let (app, user) = (Arc::clone(&app), user.clone());
                 async move { app.call(method, &path, Some(&user.token), Some(body)).await }
-            })).await;
+            }))
+            .await;
             for answer in &answers {
                 assert!([200, 404, 422].contains(&answer.status.as_u16()), "{round}: {}", answer.body);
             }
@@ -145,7 +148,8 @@ testkit::both! {
                 answered.add_permits(1);
                 answer
             }
-        })).await;
+        }))
+        .await;
         worker.await.unwrap();
         app.run_due().await;
         let inbox = app.list(&user, "type=INBOX&size=100").await;
@@ -186,7 +190,8 @@ testkit::both! {
                     list.reverse();
                 }
                 async move { app.put(&path, &user, json!({"attachments": list})).await }
-            })).await;
+            }))
+            .await;
             assert_eq!(count(&answers, 200), 4, "{answers:?}");
         }
     }

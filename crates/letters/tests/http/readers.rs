@@ -104,11 +104,14 @@ testkit::both! {
         let waiting = app.draft(&author, json!({"recipientType": "PUBLIC"})).await;
         app.schedule(&author, &waiting, app.now() + HOUR).await.data();
         let all = list("").await;
-        shape(&all["list"], &json!([{
-            "mailId": "id:mail", "title": "=写给未来的自己", "sender": person(&author), "recipient": null,
-            "sendTime": "time", "deliveryTime": "time", "status": "=DELIVERED", "hasAttachments": false,
-            "isEncrypted": false, "capsuleStyle": "=default"
-        }]));
+        shape(
+            &all["list"],
+            &json!([{
+                "mailId": "id:mail", "title": "=写给未来的自己", "sender": person(&author), "recipient": null,
+                "sendTime": "time", "deliveryTime": "time", "status": "=DELIVERED", "hasAttachments": false,
+                "isEncrypted": false, "capsuleStyle": "=default"
+            }]),
+        );
         assert_eq!(all["total"], 2);
         assert_eq!((&all["list"][0]["mailId"], &all["list"][1]["mailId"]), (&json!(second), &json!(first)));
         let page = list("page=2&size=1").await;
@@ -122,13 +125,19 @@ testkit::both! {
         let (author, reader) = (zhangsan(&app).await, app.user("reader").await);
         let known = app.draft(&author, to("Reader@Example.com")).await;
         let unknown = app.draft(&author, to("wangwu@example.org")).await;
-        shape(&app.detail(&author, &known).await["recipient"], &json!({
-            "userId": format!("={}", reader.id), "username": "=reader", "avatar": null,
-            "email": "=reader@example.com"
-        }));
-        shape(&app.detail(&author, &unknown).await["recipient"], &json!({
-            "userId": null, "username": "=w***@example.org", "avatar": null, "email": "=wangwu@example.org"
-        }));
+        shape(
+            &app.detail(&author, &known).await["recipient"],
+            &json!({
+                "userId": format!("={}", reader.id), "username": "=reader", "avatar": null,
+                "email": "=reader@example.com"
+            }),
+        );
+        shape(
+            &app.detail(&author, &unknown).await["recipient"],
+            &json!({
+                "userId": null, "username": "=w***@example.org", "avatar": null, "email": "=wangwu@example.org"
+            }),
+        );
         let list = app.get("/mails", &author).await;
         for mail in list.data()["list"].as_array().unwrap() {
             let expected = if mail["mailId"] == known.as_str() {
@@ -177,9 +186,8 @@ testkit::both! {
         app.get("/events", &User { token: "a.b.c".to_owned(), ..reader.clone() }).await.refused(401, &[]);
 
         let token = app.mails_to("Li@example.com").pop().expect("the verification").token();
-        let verify = |token: String| {
-            app.call(Method::POST, "/auth/verify-email", None, Some(json!({"token": token})))
-        };
+        let verify =
+            |token: String| app.call(Method::POST, "/auth/verify-email", None, Some(json!({"token": token})));
         verify(format!("{token}x")).await.refused(422, &["token"]);
         assert!(app.list(&reader, "type=INBOX").await.is_empty());
         verify(token).await.data();
@@ -199,15 +207,22 @@ testkit::both! {
     async fn a_letter_to_an_address_is_mailed(t) {
         let app = TestApp::new(t).await;
         let author = zhangsan(&app).await;
-        let fields = with(to("li@example.com"), json!({
-            "title": "你好 <b>", "content": "第一行 & <script>alert(1)</script>\n第二行"
-        }));
+        let fields = with(
+            to("li@example.com"),
+            json!({
+                "title": "你好 <b>", "content": "第一行 & <script>alert(1)</script>\n第二行"
+            }),
+        );
         let mail = app.delivered(&author, fields).await;
         let mails = app.mails_to("li@example.com");
         let [sent] = mails.as_slice() else { panic!("{} mails", mails.len()) };
         assert_eq!(sent.subject, "你好 <b>");
         assert!(sent.text.starts_with("第一行 & <script>alert(1)</script>"), "{}", sent.text);
-        assert!(sent.html.contains("第一行 &amp; &lt;script&gt;alert(1)&lt;/script&gt;<br>"), "{}", sent.html);
+        assert!(
+            sent.html.contains("第一行 &amp; &lt;script&gt;alert(1)&lt;/script&gt;<br>"),
+            "{}",
+            sent.html
+        );
         assert!(!sent.html.contains("<script>") && !sent.html.contains("<b>"));
         let header = |name: &str| {
             let all = sent.headers();

@@ -32,7 +32,10 @@ testkit::both! {
         }
         assert_eq!(app.detail(&user, &mail).await["status"], "DRAFT");
         let answer = app.schedule(&user, &mail, app.now() + HOUR).await;
-        assert_eq!((&answer.data()["status"], &answer.data()["countdown"]), (&json!("PENDING"), &json!(3600)));
+        assert_eq!(
+            (&answer.data()["status"], &answer.data()["countdown"]),
+            (&json!("PENDING"), &json!(3600))
+        );
     }
 
     /// Both leads are settings.
@@ -40,7 +43,8 @@ testkit::both! {
         let app = TestApp::with(t, |s| {
             s.min_lead = Duration::from_secs(2);
             s.delivering_lead = Duration::from_secs(1);
-        }).await;
+        })
+        .await;
         let user = zhangsan(&app).await;
         let mail = app.draft(&user, json!({})).await;
         app.schedule(&user, &mail, app.now() + 2 * SECOND - MICRO).await.refused(422, &["sendTime"]);
@@ -66,7 +70,8 @@ testkit::both! {
         }
         let body = json!({"mailId": 7, "sendTime": "soon", "triggerType": "X",
             "triggerCondition": {"location": {"latitude": "x"}}});
-        app.post("/mails/send-to-future", &user, body).await
+        app.post("/mails/send-to-future", &user, body)
+            .await
             .refused(400, &["mailId", "sendTime", "triggerCondition.location.latitude", "triggerType"]);
     }
 
@@ -80,10 +85,18 @@ testkit::both! {
         for (draft, scheduling, trigger, condition) in [
             (json!({}), json!({}), "TIME", json!({})),
             (json!({"triggerType": "EVENT", "triggerCondition": event}), json!({}), "EVENT", event.clone()),
-            (json!({"triggerType": "EVENT", "triggerCondition": event}), json!({"triggerType": "TIME"}), "TIME",
-                event.clone()),
-            (json!({}), json!({"triggerType": "LOCATION", "triggerCondition": {"location": {"city": "上海"}}}),
-                "LOCATION", json!({"location": {"city": "上海"}})),
+            (
+                json!({"triggerType": "EVENT", "triggerCondition": event}),
+                json!({"triggerType": "TIME"}),
+                "TIME",
+                event.clone(),
+            ),
+            (
+                json!({}),
+                json!({"triggerType": "LOCATION", "triggerCondition": {"location": {"city": "上海"}}}),
+                "LOCATION",
+                json!({"location": {"city": "上海"}}),
+            ),
         ] {
             let mail = app.draft(&user, draft).await;
             let body = with(json!({"mailId": mail, "sendTime": send}), scheduling);
@@ -100,13 +113,17 @@ testkit::both! {
         app.premium(&user).await;
         let send = app.now() + HOUR;
         for (trigger, field, conditions) in [
-            ("LOCATION", "triggerCondition.location",
-                json!([{}, {"location": {}}, {"location": {"latitude": 1}}, {"event": {"type": "x"}}])),
+            (
+                "LOCATION",
+                "triggerCondition.location",
+                json!([{}, {"location": {}}, {"location": {"latitude": 1}}, {"event": {"type": "x"}}]),
+            ),
             ("EVENT", "triggerCondition.event", json!([{}, {"event": {}}, {"event": {"keywords": []}}])),
         ] {
             for condition in conditions.as_array().unwrap() {
                 let advanced = json!({"triggerType": trigger, "triggerCondition": condition});
-                app.post("/mails/create", &user, with(future_mail(), advanced.clone())).await
+                app.post("/mails/create", &user, with(future_mail(), advanced.clone()))
+                    .await
                     .refused(422, &[field]);
                 let mail = app.draft(&user, json!({})).await;
                 let body = with(json!({"mailId": mail, "sendTime": send}), advanced);
@@ -127,7 +144,8 @@ testkit::both! {
             // The plan is the answer, whatever the condition.
             json!({"triggerType": "LOCATION"}),
         ] {
-            app.post("/mails/create", &user, with(future_mail(), advanced.clone())).await
+            app.post("/mails/create", &user, with(future_mail(), advanced.clone()))
+                .await
                 .refused(403, &["triggerType"]);
             let mail = mail_id(&app.post("/mails", &user, with(capsule(), advanced.clone())).await);
             app.schedule(&user, &mail, send).await.refused(403, &["triggerType"]);
@@ -220,11 +238,14 @@ testkit::both! {
         app.schedule(&user, &mail, send).await.data();
         let path = format!("/mails/{mail}/deliveries");
         let before = app.get(&path, &user).await.data()["deliveries"].clone();
-        testkit::app::shape(&before, &json!([{
-            "channel": "string", "state": "=scheduled", "dueAt": format!("={send}"),
-            "nextAttemptAt": format!("={send}"), "finishedAt": null, "attemptsMade": 0,
-            "possibleDuplicate": false, "answer": null, "attempts": []
-        }]));
+        testkit::app::shape(
+            &before,
+            &json!([{
+                "channel": "string", "state": "=scheduled", "dueAt": format!("={send}"),
+                "nextAttemptAt": format!("={send}"), "finishedAt": null, "attemptsMade": 0,
+                "possibleDuplicate": false, "answer": null, "attempts": []
+            }]),
+        );
         app.advance_to(send).await;
         let after = app.get(&path, &user).await.data()["deliveries"].clone();
         let mut channels: Vec<&str> =

@@ -14,11 +14,14 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
         let answer = app.post("/mails", &user, capsule()).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"mailId": "id:mail", "capsuleId": "id:capsule", "status": "=DRAFT",
-                "createdAt": "=2028-01-15T12:00:00Z"}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"mailId": "id:mail", "capsuleId": "id:capsule", "status": "=DRAFT",
+                    "createdAt": "=2028-01-15T12:00:00Z"}
+            }),
+        );
     }
 
     /// `GET /mails?type=DRAFT&page=1&size=10`
@@ -27,18 +30,21 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let mail = mail_id(&app.post("/mails", &user, capsule()).await);
         let answer = app.get("/mails?type=DRAFT&page=1&size=10", &user).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {
-                "list": [{
-                    "mailId": format!("={mail}"), "title": "=写给未来的自己",
-                    "sender": person(&user), "recipient": person(&user),
-                    "sendTime": "=2035-12-31T23:59:59Z", "deliveryTime": null, "status": "=DRAFT",
-                    "hasAttachments": true, "isEncrypted": false, "capsuleStyle": "=default"
-                }],
-                "total": 1, "page": 1, "size": 10
-            }
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {
+                    "list": [{
+                        "mailId": format!("={mail}"), "title": "=写给未来的自己",
+                        "sender": person(&user), "recipient": person(&user),
+                        "sendTime": "=2035-12-31T23:59:59Z", "deliveryTime": null, "status": "=DRAFT",
+                        "hasAttachments": true, "isEncrypted": false, "capsuleStyle": "=default"
+                    }],
+                    "total": 1, "page": 1, "size": 10
+                }
+            }),
+        );
     }
 
     /// `GET /mails/{mailId}`
@@ -47,10 +53,13 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let mail = mail_id(&app.post("/mails", &user, capsule()).await);
         let answer = app.get(&format!("/mails/{mail}"), &user).await;
-        let data = with(detail_of(&user), json!({
-            "mailId": format!("={mail}"), "sendTime": "=2035-12-31T23:59:59Z",
-            "createdAt": "=2028-01-15T12:00:00Z", "status": "=DRAFT", "canEdit": true, "canRevoke": false
-        }));
+        let data = with(
+            detail_of(&user),
+            json!({
+                "mailId": format!("={mail}"), "sendTime": "=2035-12-31T23:59:59Z",
+                "createdAt": "=2028-01-15T12:00:00Z", "status": "=DRAFT", "canEdit": true, "canRevoke": false
+            }),
+        );
         shape(&answer.body, &json!({"code": 200, "message": "=success", "data": data}));
     }
 
@@ -64,15 +73,22 @@ testkit::both! {
         let change = json!({"title": "更新后的标题", "content": "更新后的内容...",
             "sendTime": "2036-12-31T23:59:59Z"});
         let answer = app.put(&format!("/mails/{mail}"), &user, change).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"mailId": format!("={mail}"), "capsuleId": exactly(&created.data()["capsuleId"]), "status": "=DRAFT",
-                "createdAt": "=2028-01-15T12:00:00Z", "updatedAt": "=2028-01-15T14:30:00Z"}
-        }));
-        let detail = with(detail_of(&user), json!({
-            "title": "=更新后的标题", "content": "=更新后的内容...", "sendTime": "=2036-12-31T23:59:59Z",
-            "createdAt": "=2028-01-15T12:00:00Z", "status": "=DRAFT", "canEdit": true, "canRevoke": false
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"mailId": format!("={mail}"),
+                    "capsuleId": exactly(&created.data()["capsuleId"]), "status": "=DRAFT",
+                    "createdAt": "=2028-01-15T12:00:00Z", "updatedAt": "=2028-01-15T14:30:00Z"}
+            }),
+        );
+        let detail = with(
+            detail_of(&user),
+            json!({
+                "title": "=更新后的标题", "content": "=更新后的内容...", "sendTime": "=2036-12-31T23:59:59Z",
+                "createdAt": "=2028-01-15T12:00:00Z", "status": "=DRAFT", "canEdit": true, "canRevoke": false
+            }),
+        );
         shape(&app.detail(&user, &mail).await, &detail);
     }
 
@@ -82,9 +98,12 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let mail = mail_id(&app.post("/mails", &user, capsule()).await);
         let answer = app.delete(&format!("/mails/{mail}"), &user).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success", "data": {"mailId": format!("={mail}")}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success", "data": {"mailId": format!("={mail}")}
+            }),
+        );
         app.get(&format!("/mails/{mail}"), &user).await.refused(404, &[]);
         assert!(app.list(&user, "type=DRAFT").await.is_empty());
     }

@@ -14,25 +14,34 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
         app.premium(&user).await;
-        let body = with(future_mail(), json!({
-            "triggerCondition": {
-                "location": {"latitude": 39.9042, "longitude": 116.4074, "city": "北京"},
-                "event": {"keywords": ["毕业"], "type": "graduation"}
-            },
-            "attachments": [{"type": "VOICE", "url": "https://example.com/a.mp3",
-                "thumbnail": "https://example.com/t.jpg"}]
-        }));
+        let body = with(
+            future_mail(),
+            json!({
+                "triggerCondition": {
+                    "location": {"latitude": 39.9042, "longitude": 116.4074, "city": "北京"},
+                    "event": {"keywords": ["毕业"], "type": "graduation"}
+                },
+                "attachments": [{"type": "VOICE", "url": "https://example.com/a.mp3",
+                    "thumbnail": "https://example.com/t.jpg"}]
+            }),
+        );
         let answer = app.post("/mails/create", &user, body).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"mailId": "id:mail", "capsuleId": "id:capsule", "status": "=DRAFT",
-                "createdAt": "=2028-01-15T12:00:00Z"}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"mailId": "id:mail", "capsuleId": "id:capsule", "status": "=DRAFT",
+                    "createdAt": "=2028-01-15T12:00:00Z"}
+            }),
+        );
         let detail = app.detail(&user, &mail_id(&answer)).await;
-        shape(&detail["triggerCondition"], &json!({
-            "location": {"latitude": 39.9042, "longitude": 116.4074, "city": "=北京"},
-            "event": {"keywords": ["=毕业"], "type": "=graduation"}
-        }));
+        shape(
+            &detail["triggerCondition"],
+            &json!({
+                "location": {"latitude": 39.9042, "longitude": 116.4074, "city": "=北京"},
+                "event": {"keywords": ["=毕业"], "type": "=graduation"}
+            }),
+        );
     }
 
     /// §2.2 `GET /mails`; the countdown is a day's, as in the example.
@@ -42,28 +51,34 @@ testkit::both! {
         let mail = mail_id(&app.post("/mails/create", &user, future_mail()).await);
         app.schedule(&user, &mail, app.now() + DAY).await.data();
         let answer = app.get("/mails?type=SENT&status=PENDING&page=1&size=20", &user).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {
-                "list": [{
-                    "mailId": "id:mail", "title": "=给未来的一封信",
-                    "sender": person(&user), "recipient": person(&user),
-                    "sendTime": "=2028-01-16T12:00:00Z", "deliveryTime": null, "status": "=PENDING",
-                    "hasAttachments": false, "isEncrypted": false, "capsuleStyle": "=default",
-                    "countdown": 86400
-                }],
-                "total": 1, "page": 1, "size": 20
-            }
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {
+                    "list": [{
+                        "mailId": "id:mail", "title": "=给未来的一封信",
+                        "sender": person(&user), "recipient": person(&user),
+                        "sendTime": "=2028-01-16T12:00:00Z", "deliveryTime": null, "status": "=PENDING",
+                        "hasAttachments": false, "isEncrypted": false, "capsuleStyle": "=default",
+                        "countdown": 86400
+                    }],
+                    "total": 1, "page": 1, "size": 20
+                }
+            }),
+        );
         app.advance_to(app.now() + DAY).await;
         let user = app.login(&user).await;
         let answer = app.get("/mails?type=INBOX&status=DELIVERED", &user).await;
-        shape(&answer.data()["list"], &json!([{
-            "mailId": "id:mail", "title": "=给未来的一封信",
-            "sender": person(&user), "recipient": person(&user),
-            "sendTime": "=2028-01-16T12:00:00Z", "deliveryTime": "=2028-01-16T12:00:00Z",
-            "status": "=DELIVERED", "hasAttachments": false, "isEncrypted": false, "capsuleStyle": "=default"
-        }]));
+        shape(
+            &answer.data()["list"],
+            &json!([{
+                "mailId": "id:mail", "title": "=给未来的一封信",
+                "sender": person(&user), "recipient": person(&user),
+                "sendTime": "=2028-01-16T12:00:00Z", "deliveryTime": "=2028-01-16T12:00:00Z",
+                "status": "=DELIVERED", "hasAttachments": false, "isEncrypted": false, "capsuleStyle": "=default"
+            }]),
+        );
     }
 
     /// §2.3 `GET /mails/{mailId}` of a pending letter, with a file of ours.
@@ -75,13 +90,18 @@ testkit::both! {
         let body = with(capsule(), json!({"attachments": [{"type": "IMAGE", "url": file["url"]}]}));
         let mail = mail_id(&app.post("/mails", &user, body).await);
         app.schedule(&user, &mail, app.now() + DAY).await.data();
-        let detail = with(detail_of(&user), json!({
-            "status": "=PENDING", "canEdit": false, "canRevoke": true, "countdown": 86400,
-            "attachments": [{"id": exactly(&file["fileId"]), "type": "=IMAGE", "url": exactly(&file["url"]),
-                "thumbnail": exactly(&file["thumbnailUrl"]), "size": bytes.len()}]
-        }));
-        shape(&app.get(&format!("/mails/{mail}"), &user).await.body,
-            &json!({"code": 200, "message": "=success", "data": detail}));
+        let detail = with(
+            detail_of(&user),
+            json!({
+                "status": "=PENDING", "canEdit": false, "canRevoke": true, "countdown": 86400,
+                "attachments": [{"id": exactly(&file["fileId"]), "type": "=IMAGE", "url": exactly(&file["url"]),
+                    "thumbnail": exactly(&file["thumbnailUrl"]), "size": bytes.len()}]
+            }),
+        );
+        shape(
+            &app.get(&format!("/mails/{mail}"), &user).await.body,
+            &json!({"code": 200, "message": "=success", "data": detail}),
+        );
     }
 
     /// §2.4 `PUT /mails/{mailId}`: all fields optional, the answer like a creation's.
@@ -91,11 +111,14 @@ testkit::both! {
         let mail = mail_id(&app.post("/mails/create", &user, future_mail()).await);
         for body in [json!({}), json!({"title": "新"}), with(future_mail(), json!({"isEncrypted": true}))] {
             let answer = app.put(&format!("/mails/{mail}"), &user, body).await;
-            shape(&answer.body, &json!({
-                "code": 200, "message": "=success",
-                "data": {"mailId": format!("={mail}"), "capsuleId": "id:capsule", "status": "=DRAFT",
-                    "createdAt": "time", "updatedAt": "time"}
-            }));
+            shape(
+                &answer.body,
+                &json!({
+                    "code": 200, "message": "=success",
+                    "data": {"mailId": format!("={mail}"), "capsuleId": "id:capsule", "status": "=DRAFT",
+                        "createdAt": "time", "updatedAt": "time"}
+                }),
+            );
         }
     }
 
@@ -106,8 +129,11 @@ testkit::both! {
         let mail = mail_id(&app.post("/mails/create", &user, future_mail()).await);
         app.schedule(&user, &mail, app.now() + DAY).await.data();
         let answer = app.call(Method::POST, &format!("/mails/{mail}/revoke"), Some(&user.token), None).await;
-        shape(answer.data(), &json!({"mailId": format!("={mail}"), "status": "=DRAFT",
-            "result": "=REVOKED", "revokedAt": "time"}));
+        shape(
+            answer.data(),
+            &json!({"mailId": format!("={mail}"), "status": "=DRAFT",
+            "result": "=REVOKED", "revokedAt": "time"}),
+        );
     }
 
     /// §3.1 `GET /capsules`
@@ -121,19 +147,22 @@ testkit::both! {
         app.clock.advance(DAY);
         let user = app.login(&user).await;
         let answer = app.get("/capsules", &user).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {
-                "capsules": [{
-                    "capsuleId": format!("={}", mail.replacen("mail", "capsule", 1)),
-                    "mailId": format!("={mail}"), "title": "=给未来的一封信",
-                    "sendTime": "=2028-01-17T12:00:00Z", "deliveryTime": null, "progress": 0.5,
-                    "position": {"x": "number", "y": "number", "z": "number"},
-                    "style": "=default", "glowIntensity": "number"
-                }],
-                "scene": "=SPACE", "background": "string"
-            }
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {
+                    "capsules": [{
+                        "capsuleId": format!("={}", mail.replacen("mail", "capsule", 1)),
+                        "mailId": format!("={mail}"), "title": "=给未来的一封信",
+                        "sendTime": "=2028-01-17T12:00:00Z", "deliveryTime": null, "progress": 0.5,
+                        "position": {"x": "number", "y": "number", "z": "number"},
+                        "style": "=default", "glowIntensity": "number"
+                    }],
+                    "scene": "=SPACE", "background": "string"
+                }
+            }),
+        );
         let before = &answer.data()["capsules"][0];
         for axis in ["x", "y", "z"] {
             assert!((0.0..=1.0).contains(&before["position"][axis].as_f64().unwrap()));
@@ -155,10 +184,13 @@ testkit::both! {
         let capsule = created.data()["capsuleId"].as_str().unwrap().to_owned();
         let path = format!("/capsules/{capsule}/style");
         let answer = app.put(&path, &user, json!({"style": "crystal", "glowIntensity": 0.8})).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"capsuleId": format!("={capsule}"), "style": "=crystal", "glowIntensity": 0.8}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"capsuleId": format!("={capsule}"), "style": "=crystal", "glowIntensity": 0.8}
+            }),
+        );
         let view = app.get("/capsules", &user).await.data()["capsules"][0].clone();
         assert_eq!((&view["style"], &view["glowIntensity"]), (&json!("crystal"), &json!(0.8)));
         assert_eq!(app.detail(&user, &mail_id(&created)).await["capsuleStyle"], "crystal");
@@ -166,7 +198,8 @@ testkit::both! {
         let half = app.put(&path, &user, json!({"glowIntensity": 0})).await;
         assert_eq!((&half.data()["style"], &half.data()["glowIntensity"]), (&json!("crystal"), &json!(0.0)));
         app.put(&path, &user, json!({})).await.refused(400, &["style"]);
-        app.put(&path, &user, json!({"style": 1, "glowIntensity": "x"})).await
+        app.put(&path, &user, json!({"style": 1, "glowIntensity": "x"}))
+            .await
             .refused(400, &["glowIntensity", "style"]);
         app.put(&path, &user, json!({"glowIntensity": 1.01})).await.refused(422, &["glowIntensity"]);
         let other = app.user("other").await;
@@ -179,11 +212,14 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let bytes = png(640, 480);
         let answer = app.upload("/upload/attachment", &user, "照片.png", &bytes, Some("IMAGE")).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"fileId": "id:attach", "fileName": "=照片.png", "fileSize": bytes.len(),
-                "fileType": "=IMAGE", "mimeType": "=image/png", "url": "string", "thumbnailUrl": "string"}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"fileId": "id:attach", "fileName": "=照片.png", "fileSize": bytes.len(),
+                    "fileType": "=IMAGE", "mimeType": "=image/png", "url": "string", "thumbnailUrl": "string"}
+            }),
+        );
         let data = answer.data();
         let id = data["fileId"].as_str().unwrap();
         assert_eq!(data["url"], format!("http://hongyan.test/api/v1/files/{id}"));

@@ -28,12 +28,15 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let (mail, answer) = sent(&app, &user).await;
         let capsule = mail.replacen("mail", "capsule", 1);
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"mailId": format!("={mail}"), "capsuleId": format!("={capsule}"), "status": "=PENDING",
-                "sendTime": format!("={SEND_TIME}"), "countdown": COUNTDOWN,
-                "updatedAt": "=2028-01-15T12:00:00Z"}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"mailId": format!("={mail}"), "capsuleId": format!("={capsule}"), "status": "=PENDING",
+                    "sendTime": format!("={SEND_TIME}"), "countdown": COUNTDOWN,
+                    "updatedAt": "=2028-01-15T12:00:00Z"}
+            }),
+        );
     }
 
     /// `GET /mails?type=SENT&status=PENDING&page=1&size=10`
@@ -42,19 +45,22 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let (mail, _) = sent(&app, &user).await;
         let answer = app.get("/mails?type=SENT&status=PENDING&page=1&size=10", &user).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {
-                "list": [{
-                    "mailId": format!("={mail}"), "title": "=写给未来的自己",
-                    "sender": person(&user), "recipient": person(&user),
-                    "sendTime": format!("={SEND_TIME}"), "deliveryTime": null, "status": "=PENDING",
-                    "hasAttachments": true, "isEncrypted": false, "capsuleStyle": "=default",
-                    "countdown": COUNTDOWN
-                }],
-                "total": 1, "page": 1, "size": 10
-            }
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {
+                    "list": [{
+                        "mailId": format!("={mail}"), "title": "=写给未来的自己",
+                        "sender": person(&user), "recipient": person(&user),
+                        "sendTime": format!("={SEND_TIME}"), "deliveryTime": null, "status": "=PENDING",
+                        "hasAttachments": true, "isEncrypted": false, "capsuleStyle": "=default",
+                        "countdown": COUNTDOWN
+                    }],
+                    "total": 1, "page": 1, "size": 10
+                }
+            }),
+        );
     }
 
     /// `GET /mails/{mailId}`
@@ -63,11 +69,14 @@ testkit::both! {
         let user = zhangsan(&app).await;
         let (mail, _) = sent(&app, &user).await;
         let answer = app.get(&format!("/mails/{mail}"), &user).await;
-        let data = with(detail_of(&user), json!({
-            "mailId": format!("={mail}"), "sendTime": format!("={SEND_TIME}"),
-            "createdAt": "=2028-01-15T12:00:00Z", "status": "=PENDING",
-            "canEdit": false, "canRevoke": true, "countdown": COUNTDOWN
-        }));
+        let data = with(
+            detail_of(&user),
+            json!({
+                "mailId": format!("={mail}"), "sendTime": format!("={SEND_TIME}"),
+                "createdAt": "=2028-01-15T12:00:00Z", "status": "=PENDING",
+                "canEdit": false, "canRevoke": true, "countdown": COUNTDOWN
+            }),
+        );
         shape(&answer.body, &json!({"code": 200, "message": "=success", "data": data}));
     }
 
@@ -78,14 +87,19 @@ testkit::both! {
         let (mail, _) = sent(&app, &user).await;
         app.clock.set(at("2028-01-15T14:30:00Z"));
         let answer = app.call(Method::POST, &format!("/mails/{mail}/revoke"), Some(&user.token), None).await;
-        shape(&answer.body, &json!({
-            "code": 200, "message": "=success",
-            "data": {"mailId": format!("={mail}"), "status": "=DRAFT", "result": "=REVOKED",
-                "revokedAt": "=2028-01-15T14:30:00Z"}
-        }));
+        shape(
+            &answer.body,
+            &json!({
+                "code": 200, "message": "=success",
+                "data": {"mailId": format!("={mail}"), "status": "=DRAFT", "result": "=REVOKED",
+                    "revokedAt": "=2028-01-15T14:30:00Z"}
+            }),
+        );
         let detail = app.detail(&user, &mail).await;
-        assert_eq!((&detail["status"], &detail["canEdit"], &detail["canRevoke"]),
-            (&json!("DRAFT"), &json!(true), &json!(false)));
+        assert_eq!(
+            (&detail["status"], &detail["canEdit"], &detail["canRevoke"]),
+            (&json!("DRAFT"), &json!(true), &json!(false))
+        );
         assert_eq!(detail["countdown"], Value::Null);
     }
 
@@ -100,8 +114,8 @@ testkit::both! {
         send(body).await.refused(404, &[]);
         let mail = app.draft(&user, json!({})).await;
         let place = json!({"location": {"city": "北京"}});
-        let advanced =
-            json!({"mailId": mail, "sendTime": SEND_TIME, "triggerType": "LOCATION", "triggerCondition": place});
+        let advanced = json!({"mailId": mail, "sendTime": SEND_TIME, "triggerType": "LOCATION",
+            "triggerCondition": place});
         send(advanced).await.refused(403, &["triggerType"]);
         send(json!({"mailId": mail, "sendTime": "2025-12-31T23:59:59Z"})).await.refused(422, &["sendTime"]);
     }

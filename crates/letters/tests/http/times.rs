@@ -26,10 +26,17 @@ testkit::both! {
             app.put(&format!("/mails/{mail}"), &user, json!({"sendTime": given})).await.data();
             assert_eq!(app.detail(&user, &mail).await["sendTime"], answered, "{given}");
         }
-        let answer = app.post("/mails/send-to-future", &user,
-            json!({"mailId": mail, "sendTime": "2028-01-15T21:30:00+08:00"})).await;
-        assert_eq!((&answer.data()["sendTime"], &answer.data()["countdown"]),
-            (&json!("2028-01-15T13:30:00Z"), &json!(5400)));
+        let answer = app
+            .post(
+                "/mails/send-to-future",
+                &user,
+                json!({"mailId": mail, "sendTime": "2028-01-15T21:30:00+08:00"}),
+            )
+            .await;
+        assert_eq!(
+            (&answer.data()["sendTime"], &answer.data()["countdown"]),
+            (&json!("2028-01-15T13:30:00Z"), &json!(5400))
+        );
     }
 
     /// As late as four digits of a year go.
