@@ -57,7 +57,7 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
 }
 
 fn files(settings: &Settings) -> anyhow::Result<String> {
-    blobs::Blobs::open(&settings.storage)?;
+    system::open_storage(settings)?;
     Ok(format!("{} is writable", settings.storage.display()))
 }
 

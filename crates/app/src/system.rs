@@ -35,6 +35,16 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
     db.context("database.url (HONGYAN_DATABASE__URL): the database cannot be opened")
 }
 
+/// Opens the folder of files that the settings name.
+///
+/// # Errors
+/// Names `storage.url` and the cause.
+pub fn open_storage(settings: &Settings) -> anyhow::Result<Blobs> {
+    let folder = &settings.storage;
+    let named = || format!("storage.url (HONGYAN_STORAGE__URL): {}", folder.display());
+    Blobs::open(folder).with_context(named)
+}
+
 /// The running parts.
 pub struct System {
     /// The database, migrated.
@@ -60,8 +70,7 @@ impl System {
         let keyring = data::keyring(&settings.data_dir)?;
         let db = open_database(settings).await?;
         db::migrate(&db, &migrations(), clock.now()).await.context("the migrations cannot be run")?;
-        let blobs = Blobs::open(&settings.storage)
-            .with_context(|| format!("storage.url: {} cannot be opened", settings.storage.display()))?;
+        let blobs = open_storage(settings)?;
         let post = Arc::new(post(settings, &keyring)?);
         let config = accounts::Config {
             public_url: public_url.to_owned(),
@@ -142,5 +151,5 @@ pub fn mailer(mail: &Mail, settings: &Settings) -> anyhow::Result<Mailer> {
     };
     let url = url.parse().context("mail.smtp_url (HONGYAN_MAIL__SMTP_URL)")?;
     let smtp = SmtpSettings { ca_file: mail.ca_file.clone(), ..SmtpSettings::new(url) };
-    Ok(Mailer::Smtp(SmtpPool::new(smtp).context("mail.smtp_url, mail.ca_file")?))
+    Ok(Mailer::Smtp(SmtpPool::new(smtp).context("mail.ca_file (HONGYAN_MAIL__CA_FILE)")?))
 }

@@ -172,6 +172,42 @@ fn the_settings_file() {
 }
 
 #[test]
+fn what_keeps_the_server_from_starting_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (away, key) = ("postgres://someone:geheim@127.0.0.1:1/none", "/nowhere/dkim.pem");
+    for (settings, says) in [
+        (&[("SERVER__LISTEN", address.as_str())][..], "server.listen (HONGYAN_SERVER__LISTEN): "),
+        (&[("DATA_DIR", "/proc/hongyan")], "data_dir (HONGYAN_DATA_DIR): "),
+        (&[("DATABASE__URL", away)], "database.url (HONGYAN_DATABASE__URL): "),
+        (&[("DATABASE__URL", "sqlite:/nowhere/hongyan.db")], "database.url (HONGYAN_DATABASE__URL): "),
+        (&[("STORAGE__URL", "/proc/hongyan")], "storage.url (HONGYAN_STORAGE__URL): "),
+        (
+            &[
+                ("MAIL__TRANSPORT", "smtp"),
+                ("MAIL__SMTP_URL", "smtp://127.0.0.1"),
+                ("MAIL__CA_FILE", "/nowhere/ca.pem"),
+            ],
+            "mail.ca_file (HONGYAN_MAIL__CA_FILE): ",
+        ),
+        (&[("LOG__LEVEL", "loud=very=")], "log.level (HONGYAN_LOG__LEVEL): "),
+        (
+            &[("MAIL__DKIM_KEY", key), ("MAIL__DKIM_SELECTOR", "letters")],
+            "mail.dkim_key (HONGYAN_MAIL__DKIM_KEY): ",
+        ),
+    ] {
+        let home = settings.iter().fold(Home::sqlite(), |home, (key, value)| home.set(key, value));
+        let said = fails(&home, &["serve"], "", &[says]);
+        assert!(!said.contains("geheim"), "{said}");
+    }
+    let home = Home::sqlite();
+    home.done(&["migrate"], "");
+    std::fs::write(home.data().join("keyring"), "1 not-a-key\n").unwrap();
+    let said = fails(&home, &["serve"], "", &["keyring is damaged in line 1"]);
+    assert!(!said.contains("not-a-key"), "{said}");
+}
+
+#[test]
 fn a_mistyped_command_is_explained() {
     let out = Home::sqlite().run(&["sevre"], "");
     assert_eq!(out.status.code(), Some(2));

@@ -1,14 +1,12 @@
 //! Logs are for operators: what people wrote, and what opens their accounts, is not in them, however much is
 //! logged.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::{
     client::{Client, PASSWORD, draft},
-    now,
     server::Home,
+    soon,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +37,7 @@ async fn scenario(home: Home) {
         client.call("POST", &path, Some(&author.token), Some(body)).await.unwrap()
     };
 
-    let at = now() + Duration::from_millis(1200);
+    let at = soon();
     let open = client.send(&author, "Marked-Title", Some("friend@example.com"), at).await;
     let mut sealed = draft("Sealed-Title", Some("friend@example.com"));
     sealed["content"] = json!("Sealed-Text");

@@ -2,22 +2,18 @@
 
 use std::time::Duration;
 
-use kernel::Timestamp;
 use serde_json::json;
 
 use crate::{
     client::{Client, time},
-    eventually, now,
+    eventually,
     server::Home,
     sink::{Sink, Verdict},
+    soon,
 };
 
 fn by_smtp(sink: &Sink) -> Home {
     Home::sqlite().set("MAIL__TRANSPORT", "smtp").set("MAIL__SMTP_URL", &sink.url())
-}
-
-fn soon() -> Timestamp {
-    now() + Duration::from_millis(1200)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,6 +34,11 @@ fn now() -> Timestamp {
     Clock::system().now()
 }
 
+/// When letters are due that a test is about to write: late enough for a slow machine to schedule them first.
+fn soon() -> Timestamp {
+    now() + Duration::from_millis(1500)
+}
+
 /// Lets real time pass, where a test is about time.
 async fn pass(time: Duration) {
     Clock::system().sleep(time).await;

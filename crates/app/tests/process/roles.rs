@@ -7,8 +7,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{
     client::{Client, time},
-    now,
     server::Home,
+    soon,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,7 +28,7 @@ async fn one_answers_and_one_delivers() {
 
     let author = client.register("author").await;
     let stream = client.open("GET", "/api/v1/events", Some(&author.token), None).await.unwrap();
-    let (first, second) = (now() + Duration::from_millis(1200), now() + Duration::from_millis(1900));
+    let (first, second) = (soon(), soon() + Duration::from_millis(700));
     let letters = [
         client.send(&author, "First", None, first).await,
         client.send(&author, "Second", None, second).await,

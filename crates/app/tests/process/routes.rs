@@ -7,6 +7,7 @@ use crate::{
     now,
     server::Home,
     sink::{Sink, Verdict},
+    soon,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,7 +20,7 @@ async fn the_figures_tell_what_happened() {
     let server = home.set("ACCOUNTS__VERIFY_EMAIL", "never").serve().await;
     let client = Client::new(server.address);
     let author = client.register("author").await;
-    let at = now() + Duration::from_millis(1200);
+    let at = soon();
     client.send(&author, "To myself", None, at).await;
     let friend = client.send(&author, "To a friend", Some("friend@example.net"), at).await;
     let nobody = client.send(&author, "To nobody", Some("nobody@example.net"), at).await;

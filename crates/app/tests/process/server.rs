@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 
@@ -77,7 +77,18 @@ impl Home {
         let mut child = command.spawn().unwrap();
         // A command that does not read its input may have closed it.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        let pid = child.id().to_string();
+        let (done, ended) = mpsc::channel::<()>();
+        let watchdog = std::thread::spawn(move || {
+            // One that should have failed and serves instead would be waited for in vain.
+            if ended.recv_timeout(Duration::from_secs(30)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                drop(Command::new("kill").args(["-KILL", &pid]).status());
+            }
+        });
+        let out = child.wait_with_output().unwrap();
+        drop(done);
+        watchdog.join().unwrap();
+        out
     }
 
     /// Runs a command that must succeed; what it printed.

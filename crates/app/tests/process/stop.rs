@@ -10,6 +10,7 @@ use crate::{
     eventually, now,
     server::{Home, said},
     sink::{Sink, Verdict},
+    soon,
 };
 
 /// On both databases at once: it takes the time that the server may take.
@@ -36,7 +37,7 @@ async fn ends_in_order(home: Home) {
     let server = home.serve().await;
     let client = Client::new(server.address);
     let author = client.register("author").await;
-    let later = now() + Duration::from_millis(1100);
+    let later = soon();
     let slow = client.send(&author, "Slow", Some("slow@example.net"), later).await;
     let mute = client.send(&author, "Mute", Some("mute@example.org"), later).await;
     let asleep = client.send(&author, "Asleep", None, now() + Duration::from_secs(3600)).await;
