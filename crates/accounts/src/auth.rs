@@ -43,6 +43,15 @@ impl Accounts {
             },
         })
     }
+
+    /// Whether the caller's login still stands: to be asked again by whatever lasts longer than a request.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn stands(&self, caller: &Caller) -> db::Result<bool> {
+        let row = store::session_user(&mut self.0.db.read().await?, &caller.session_id).await?;
+        Ok(row.is_some())
+    }
 }
 
 /// The token of `Authorization: Bearer …`; `None` where there is no such header.

@@ -49,7 +49,7 @@ struct Listening {
 /// Hear letters arrive
 ///
 /// Server-sent events: `event: letter`, `data: {"mailId", "deliveryTime"}` for each letter that comes to the
-/// caller's inbox. `Last-Event-ID` resumes without a gap.
+/// caller's inbox. `Last-Event-ID` resumes without a gap. Logging out ends the stream before the next event.
 #[utoipa::path(get, path = "/events", tag = "letters",
     params(("Last-Event-ID" = Option<String>, Header, description = "From the last event that was seen")),
     responses((status = 200, description = "A stream of events", content_type = "text/event-stream",
@@ -96,8 +96,8 @@ impl Listening {
     async fn next(&mut self) -> Option<Event> {
         let mut closing = self.letters.0.closing.clone();
         loop {
-            if self.ready.is_empty() {
-                self.look().await;
+            if self.ready.is_empty() && !self.look().await {
+                return None;
             }
             if let Some((mail, at)) = self.ready.pop() {
                 let data = serde_json::json!({"mailId": mail, "deliveryTime": at});
@@ -116,10 +116,17 @@ impl Listening {
         }
     }
 
-    /// Fills `ready`. A database that is away is tried again at the next event.
-    async fn look(&mut self) {
-        match self.fresh().await {
-            Ok(mut fresh) => {
+    /// Fills `ready`. A database that is away is tried again at the next event. False if the caller has logged
+    /// out: there is nothing for them any more.
+    async fn look(&mut self) -> bool {
+        let found = async {
+            let fresh = self.fresh().await?;
+            let stands = fresh.is_empty() || self.letters.0.accounts.stands(&self.caller).await?;
+            Ok::<_, db::DbError>(stands.then_some(fresh))
+        };
+        match found.await {
+            Ok(None) => return false,
+            Ok(Some(mut fresh)) => {
                 if let Some((mail, at)) = fresh.last() {
                     self.seen = self.seen.clone().max((*at, mail.clone()));
                     self.look_back = true;
@@ -132,6 +139,7 @@ impl Listening {
             }
             Err(error) => tracing::warn!(%error, "an event stream cannot look for letters"),
         }
+        true
     }
 
     /// What arrived and was not announced, the earliest first: all of it, or at least [`MOST`].

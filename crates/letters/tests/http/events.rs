@@ -146,6 +146,22 @@ testkit::both! {
         }
     }
 
+    /// Nothing is announced to who has logged out.
+    async fn a_stream_ends_with_its_login(t) {
+        let app = TestApp::new(t).await;
+        let (author, reader) = (zhangsan(&app).await, app.user("reader").await);
+        let elsewhere = app.login(&reader).await;
+        let to_reader = json!({"recipientType": "SPECIFIC", "recipientEmail": reader.email});
+        let ended = Stream::open(&app, &reader, None).await;
+        let mut other = Stream::open(&app, &elsewhere, None).await;
+        app.post("/auth/logout", &reader, json!({})).await.data();
+        let mail = app.delivered(&author, to_reader).await;
+        assert_eq!(other.next().await.mail, mail);
+        let rest = tokio::time::timeout(Duration::from_secs(20), ended.body.collect()).await;
+        let rest = rest.expect("the stream ends").unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&rest).contains("event:"), "{rest:?}");
+    }
+
     /// When the server ends, so does the stream.
     async fn a_stream_ends_with_the_server(t) {
         let app = TestApp::new(t).await;

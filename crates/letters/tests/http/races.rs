@@ -196,8 +196,8 @@ testkit::both! {
         }
     }
 
-    /// Two workers on one database deliver each letter once.
-    async fn two_workers_deliver_once(t) {
+    /// Two rounds of deliveries at once deliver each letter once.
+    async fn two_rounds_deliver_once(t) {
         let app = Arc::new(TestApp::new(t).await);
         let user = zhangsan(&app).await;
         app.premium(&user).await;
