@@ -133,9 +133,13 @@ struct Health {
     metrics: Option<PrometheusHandle>,
 }
 
+/// Those who ask whether we are ready do not wait much longer themselves.
+const PING: Duration = Duration::from_secs(5);
+
 /// 200 when requests can be served: the database answers.
 async fn ready(State(health): State<Health>) -> Response {
-    match health.db.ping().await {
+    let ping = tokio::time::timeout(PING, health.db.ping()).await;
+    match ping.unwrap_or_else(|_| Err(db::DbError::Unavailable("no answer".to_owned()))) {
         Ok(()) => Json(serde_json::json!({"status": "ready"})).into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");

@@ -17,6 +17,8 @@ use crate::{
 
 /// How long requests and deliveries in hand may take to finish once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(8);
+/// How long the database may take to note what was not finished; together less than ten seconds.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How often the database server's clock is compared with ours.
 const CLOCK_CHECK: Duration = Duration::from_secs(60);
 
@@ -78,11 +80,20 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     system.close();
     tracker.close();
     if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
-        let released = system.engine.release().await?;
-        tracing::warn!(dispatches = released, "gave back what was still in hand");
+        give_back(&system).await;
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// If the database is away there is nothing to be done: the leases run out by themselves.
+async fn give_back(system: &System) {
+    let released = tokio::time::timeout(LAST_WORD, system.engine.release()).await;
+    let released = released.unwrap_or_else(|_| Err(db::DbError::Unavailable("no answer".to_owned())));
+    match released {
+        Ok(n) => tracing::warn!(dispatches = n, "gave back what was still in hand"),
+        Err(error) => tracing::warn!(%error, "could not give back what was still in hand"),
+    }
 }
 
 async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {

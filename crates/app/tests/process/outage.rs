@@ -16,6 +16,8 @@ use crate::{
     cluster::Cluster,
     eventually, now, pass, random,
     server::Home,
+    sink::{Sink, Verdict},
+    soon,
 };
 
 /// No answer takes longer, whatever happens.
@@ -69,6 +71,32 @@ async fn nothing_acknowledged_is_lost() {
     assert!(refused > 0, "the outage was seen");
     assert!(scheduled.len() > 20, "there was load");
     check(&client, &author, &home, &drafts, &scheduled).await;
+}
+
+/// `SIGTERM` while the database is away and a mail is in hand: in order, and in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_ends_in_order_without_its_database() {
+    let Some(cluster) = Cluster::start() else { return };
+    let sink = Sink::start(|_, _| Verdict::AcceptAfter(Duration::from_millis(300)));
+    let home = Home::sqlite()
+        .set("DATABASE__URL", &cluster.url())
+        .set("MAIL__TRANSPORT", "smtp")
+        .set("MAIL__SMTP_URL", &sink.url())
+        .set("ACCOUNTS__VERIFY_EMAIL", "never");
+    let server = home.serve().await;
+    let client = Client::new(server.address);
+    let author = client.register("author").await;
+    client.send(&author, "In hand", Some("friend@example.com"), soon()).await;
+    eventually(Duration::from_secs(10), "the mail is in hand", async || {
+        (!sink.received().is_empty()).then_some(())
+    })
+    .await;
+    tokio::task::block_in_place(|| cluster.down());
+    let asked = now();
+    let (status, log) = server.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(now().since(asked) < Duration::from_secs(10));
+    assert!(log.contains("could not give back what was still in hand"), "{log}");
 }
 
 /// A draft, and off it goes.
