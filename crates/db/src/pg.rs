@@ -45,6 +45,8 @@ impl Pg {
         );
         let pool = Pool::builder(manager)
             .max_size(POOL)
+            // The one used last has the warmest caches.
+            .queue_mode(deadpool_postgres::QueueMode::Lifo)
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(CONNECT))
             .runtime(deadpool_postgres::Runtime::Tokio1)

@@ -71,6 +71,9 @@ fn first<'a>(f: &Filter<'a>) -> Filter<'a> {
 
 /// The author's own letters: drafts, or all others. The newest first, and how many there are.
 pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result<(Vec<LetterRow>, i64)> {
+    if f.stored.is_none() && f.after.is_none() && f.until.is_none() {
+        return own_unfiltered(conn, f, drafts).await;
+    }
     let rows = conn
         .all(
             sql!(
@@ -98,12 +101,40 @@ pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result
     }
 }
 
+/// The common case of [`own`]. Conditions that hold for every row would hide from PostgreSQL that one plan is
+/// good for all values: it planned anew each time, which took longer than the page.
+async fn own_unfiltered(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result<(Vec<LetterRow>, i64)> {
+    let statement = if drafts {
+        sql!(
+            "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                    (SELECT COUNT(*) FROM letters WHERE owner_id = $1 AND status = 'DRAFT')
+                 FROM letters WHERE owner_id = $1 AND status = 'DRAFT' ORDER BY id DESC LIMIT $2 OFFSET $3"
+        )
+    } else {
+        sql!(
+            "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
+                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                    (SELECT COUNT(*) FROM letters WHERE owner_id = $1 AND status <> 'DRAFT')
+                 FROM letters WHERE owner_id = $1 AND status <> 'DRAFT' ORDER BY id DESC LIMIT $2 OFFSET $3"
+        )
+    };
+    let rows = conn.all(statement, args![f.owner, f.page.size, f.page.offset()]).await?;
+    match page(rows, f.page) {
+        Some(page) => Ok(page),
+        None => Ok((Vec::new(), Box::pin(own_unfiltered(conn, &first(f), drafts)).await?.1)),
+    }
+}
+
 /// What was delivered to the mailboxes, the latest first, and how much there is.
 pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
     // Everything in an inbox is delivered.
     if f.stored.is_some_and(|s| s != Stored::Delivered) {
         return Ok((Vec::new(), 0));
     }
+    // The page first, then its letters: PostgreSQL's plan for whatever mailboxes would else read all letters.
     let rows = conn
         .all(
             sql!(
@@ -112,17 +143,20 @@ pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<Let
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
                             l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
                             (SELECT COUNT(*) FROM inbox WHERE mailbox IN (SELECT value FROM json_each($1)))
-                         FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
-                         WHERE i.mailbox IN (SELECT value FROM json_each($1))
-                         ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3",
+                         FROM (SELECT letter_id, delivered_at FROM inbox
+                               WHERE mailbox IN (SELECT value FROM json_each($1))
+                               ORDER BY delivered_at DESC, letter_id DESC LIMIT $2 OFFSET $3) AS i
+                         JOIN letters AS l ON l.id = i.letter_id
+                         ORDER BY i.delivered_at DESC, i.letter_id DESC",
                 postgres: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
                             l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
                             (SELECT COUNT(*) FROM inbox WHERE mailbox = ANY($1))
-                         FROM inbox AS i JOIN letters AS l ON l.id = i.letter_id
-                         WHERE i.mailbox = ANY($1)
-                         ORDER BY i.delivered_at DESC, i.letter_id DESC LIMIT $2 OFFSET $3"
+                         FROM (SELECT letter_id, delivered_at FROM inbox WHERE mailbox = ANY($1)
+                               ORDER BY delivered_at DESC, letter_id DESC LIMIT $2 OFFSET $3) AS i
+                         JOIN letters AS l ON l.id = i.letter_id
+                         ORDER BY i.delivered_at DESC, i.letter_id DESC"
             ),
             args![f.mailboxes.clone(), f.page.size, f.page.offset()],
         )
