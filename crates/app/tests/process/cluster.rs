@@ -71,6 +71,26 @@ impl Cluster {
         self.program("pg_ctl", &["restart", "--wait", "--mode=immediate"]);
     }
 
+    /// Stops all of it where it stands, connections open: as a machine that hangs.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let file = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap();
+        let postmaster = file.lines().next().unwrap();
+        let out = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().unwrap();
+        let all = String::from_utf8(out.stdout).unwrap();
+        let pairs = all.lines().filter_map(|line| line.trim().split_once(' '));
+        let children = pairs.filter(|(_, parent)| parent.trim() == postmaster).map(|(pid, _)| pid);
+        // One that ends meanwhile is no loss.
+        drop(Command::new("kill").arg(signal).arg(postmaster).args(children).status().unwrap());
+    }
+
     fn program(&self, name: &str, args: &[&str]) {
         let mut command = Command::new(self.bin.join(name));
         command.args(args).arg("-D").arg(self.dir.path().join("data")).current_dir(self.dir.path());
@@ -89,6 +109,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if self.dir.path().join("data/postmaster.pid").exists() {
+            self.thaw();
             self.down();
         }
     }

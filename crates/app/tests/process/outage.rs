@@ -73,9 +73,9 @@ async fn nothing_acknowledged_is_lost() {
     check(&client, &author, &home, &drafts, &scheduled).await;
 }
 
-/// `SIGTERM` while the database is away and a mail is in hand: in order, and in time.
+/// A database that hangs shows in time. `SIGTERM` while it is away and a mail is in hand: in order, and in time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_ends_in_order_without_its_database() {
+async fn a_server_is_seen_to_be_without_its_database_and_ends_in_order() {
     let Some(cluster) = Cluster::start() else { return };
     let sink = Sink::start(|_, _| Verdict::AcceptAfter(Duration::from_millis(300)));
     let home = Home::sqlite()
@@ -86,6 +86,12 @@ async fn a_server_ends_in_order_without_its_database() {
     let server = home.serve().await;
     let client = Client::new(server.address);
     let author = client.register("author").await;
+    cluster.freeze();
+    let asked = now();
+    assert_eq!(client.get("/health/ready").await.status, 503);
+    assert!(now().since(asked) < Duration::from_secs(7));
+    cluster.thaw();
+    ready(&client, 200).await;
     client.send(&author, "In hand", Some("friend@example.com"), soon()).await;
     eventually(Duration::from_secs(10), "the mail is in hand", async || {
         (!sink.received().is_empty()).then_some(())
