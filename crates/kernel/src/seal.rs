@@ -62,7 +62,8 @@ impl Keyring {
             .map_err(|_| CannotOpen)
     }
 
-    /// A key for one purpose, derived from the newest key: HMAC-SHA-256(key, purpose).
+    /// A key for one purpose, derived from the oldest key, so that it stays when keys are added:
+    /// HMAC-SHA-256(key, purpose).
     #[must_use]
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         use hmac::{KeyInit as _, Mac};

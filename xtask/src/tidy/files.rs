@@ -39,10 +39,11 @@ impl Source {
         self.path.split_once("/src/").map(|(_, rest)| rest)
     }
 
-    /// Rust's pieces without tests: a whole file of tests is left out, and so is a `#[cfg(test)] mod … {` with
+    /// Rust's pieces without tests and examples: a whole file of either is left out, and so is a `#[cfg(test)] mod … {` with
     /// all that follows, for test modules stand at the end of their file.
     pub fn product(&self) -> Vec<Piece> {
-        let tests = self.path.contains("/tests/") || self.path.ends_with("/tests.rs");
+        let tests = ["/tests/", "/examples/"].iter().any(|folder| self.path.contains(folder))
+            || self.path.ends_with("/tests.rs");
         if !self.is_rust() || tests || self.crate_name() == Some("testkit") {
             return Vec::new();
         }
