@@ -88,7 +88,7 @@ impl Cluster {
         let pairs = all.lines().filter_map(|line| line.trim().split_once(' '));
         let children = pairs.filter(|(_, parent)| parent.trim() == postmaster).map(|(pid, _)| pid);
         // One that ends meanwhile is no loss.
-        drop(Command::new("kill").arg(signal).arg(postmaster).args(children).status().unwrap());
+        let _ = Command::new("kill").arg(signal).arg(postmaster).args(children).status().unwrap();
     }
 
     fn program(&self, name: &str, args: &[&str]) {
