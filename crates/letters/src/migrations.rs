@@ -1,8 +1,8 @@
 //! The tables of letters: `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`.
 //!
-//! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and on PostgreSQL no
-//! index holds `status` or `delivered_at`, so that it delivers with heap-only updates. On SQLite, which has
-//! none, the index of an author's letters also answers how many there are.
+//! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
+//! `status` or `delivered_at`: PostgreSQL delivers with heap-only updates, and SQLite twice as fast as with an
+//! index that could also count an author's letters.
 
 use db::Migration;
 
@@ -33,8 +33,7 @@ CREATE TABLE letters (
     updated_at BIGINT NOT NULL
 --sqlite );
 --pg ) WITH (fillfactor = 70);
---pg CREATE INDEX letters_owner ON letters (owner_id, id);
---sqlite CREATE INDEX letters_owner ON letters (owner_id, id, status, send_time);
+CREATE INDEX letters_owner ON letters (owner_id, id);
 
 CREATE TABLE letter_contents (
     letter_id {ID} NOT NULL PRIMARY KEY,
