@@ -18,6 +18,7 @@ smtp() {
 smtp smtp-sink -u nobody -c "127.0.0.1:$SMTP_PORT" 1024 &
 SINK=$!
 trap 'kill $SINK; cleanup' EXIT
+until (exec 3<>"/dev/tcp/127.0.0.1/$SMTP_PORT") 2>/dev/null; do sleep 0.05; done
 
 for engine in $ENGINES; do
     NAME=smtp-$engine
