@@ -3,7 +3,7 @@
 
 set -euo pipefail
 BENCH=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-: "${BENCH_WORK:?set BENCH_WORK to a folder for installs and databases, some 20 GB}"
+: "${BENCH_WORK:?set BENCH_WORK to a folder for installs and databases, some 3 GB}"
 HONGYAN=${HONGYAN:-$BENCH/../target/fast/hongyan}
 ROUNDS=${ROUNDS:-3}
 PGPORT=57432 HTTP_PORT=57003 SMTP_PORT=57025 REDIS_PORT=57379
