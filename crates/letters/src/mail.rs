@@ -15,7 +15,7 @@ pub(crate) struct Written<'a> {
     pub(crate) letter: &'a LetterRow,
     /// `None` if it is encrypted.
     pub(crate) content: Option<&'a str>,
-    pub(crate) attachments: usize,
+    pub(crate) attachments: i64,
     pub(crate) public_url: &'a str,
 }
 

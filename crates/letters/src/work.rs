@@ -116,21 +116,20 @@ impl Letters {
     /// The mail of a letter; `None` if the letter is not (any more) on its way under this schedule number.
     async fn mail(&self, d: &Dispatch) -> Result<Option<accounts::post::Letterhead>, Problem> {
         let mut conn = self.db().read().await?;
-        let Some(letter) = store::letter(&mut conn, &d.subject).await? else { return Ok(None) };
+        let Some(mailing) = store::mailing(&mut conn, &d.subject).await? else { return Ok(None) };
+        let letter = &mailing.letter;
         let current = d.id == format!("{}/{}/email", letter.id, letter.schedule_no);
         if !current || letter.stored == Stored::Draft {
             return Ok(None);
         }
         let Some(to) = letter.recipient_email.clone() else { return Ok(None) };
-        let content = store::content(&mut conn, &letter.id).await?;
-        let attachments = store::attachments(&mut conn, &letter.id).await?;
         let senders = accounts::store::people(&mut conn, vec![&letter.owner_id]).await?;
         Ok(Some(mail::letter(&mail::Written {
             to,
             sender: senders.into_iter().next(),
-            letter: &letter,
-            content: content.content.as_deref(),
-            attachments: attachments.len(),
+            letter,
+            content: mailing.content.as_deref(),
+            attachments: mailing.attachments,
             public_url: self.public_url(),
         })))
     }

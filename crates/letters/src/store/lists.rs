@@ -28,6 +28,11 @@ impl<'a> Filter<'a> {
         Self { owner: "", mailboxes: vec![PUBLIC], stored: None, after: None, until: None, page }
     }
 
+    /// Whether no status was asked for.
+    fn is_open(&self) -> bool {
+        self.stored.is_none() && self.after.is_none() && self.until.is_none()
+    }
+
     /// `status` as the letters' readers see it, in terms of what is stored.
     pub(crate) fn status(mut self, status: Option<Status>, now: Timestamp, lead: Duration) -> Filter<'a> {
         let edge = now + lead;
@@ -71,7 +76,7 @@ fn first<'a>(f: &Filter<'a>) -> Filter<'a> {
 
 /// The author's own letters: drafts, or all others. The newest first, and how many there are.
 pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result<(Vec<LetterRow>, i64)> {
-    if f.stored.is_none() && f.after.is_none() && f.until.is_none() {
+    if f.is_open() {
         return own_unfiltered(conn, f, drafts).await;
     }
     let rows = conn
@@ -169,49 +174,61 @@ pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<Let
 
 /// The author's own and what was delivered to them, each once, the newest first, and how many there are.
 pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRow>, i64)> {
-    let rows = conn
-        .all(
-            sql!(
-                sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
-                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
-                            (SELECT COUNT(*) FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
-                               WHERE mailbox IN (SELECT value FROM json_each($2)))
-                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5))
-                         FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
-                               WHERE mailbox IN (SELECT value FROM json_each($2)))
-                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
-                         ORDER BY id DESC LIMIT $6 OFFSET $7",
-                postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
-                    trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
-                            (SELECT COUNT(*) FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
-                               WHERE mailbox = ANY($2))
-                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5))
-                         FROM letters WHERE id IN (SELECT id FROM letters WHERE owner_id = $1 UNION SELECT letter_id FROM inbox
-                               WHERE mailbox = ANY($2))
-                           AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                           AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                           AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
-                         ORDER BY id DESC LIMIT $6 OFFSET $7"
-            ),
-            args![
-                f.owner,
-                f.mailboxes.clone(),
-                f.stored,
-                f.after,
-                f.until,
-                f.page.size,
-                f.page.offset()
-            ],
-        )
-        .await?;
+    let (size, offset) = (f.page.size, f.page.offset());
+    let rows = if f.is_open() {
+        let statement = sql!(
+                sqlite: "WITH hits AS MATERIALIZED (SELECT id FROM letters WHERE owner_id = $1
+                            UNION SELECT letter_id FROM inbox WHERE mailbox IN (SELECT value FROM json_each($2)))
+                         SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            (SELECT COUNT(*) FROM hits)
+                         FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
+                         JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC",
+                postgres: "WITH hits AS MATERIALIZED (SELECT id FROM letters WHERE owner_id = $1
+                            UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
+                         SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            (SELECT COUNT(*) FROM hits)
+                         FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
+                         JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC"
+        );
+        conn.all(statement, args![f.owner, f.mailboxes.clone(), size, offset]).await?
+    } else {
+        let statement = sql!(
+                sqlite: "WITH hits AS MATERIALIZED (SELECT id FROM letters
+                            WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
+                                  UNION SELECT letter_id FROM inbox WHERE mailbox IN (SELECT value FROM json_each($2)))
+                              AND (CAST($5 AS TEXT) IS NULL OR status = $5)
+                              AND (CAST($6 AS BIGINT) IS NULL OR send_time > $6)
+                              AND (CAST($7 AS BIGINT) IS NULL OR send_time <= $7))
+                         SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            (SELECT COUNT(*) FROM hits)
+                         FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
+                         JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC",
+                postgres: "WITH hits AS MATERIALIZED (SELECT id FROM letters
+                            WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
+                                  UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
+                              AND (CAST($5 AS TEXT) IS NULL OR status = $5)
+                              AND (CAST($6 AS BIGINT) IS NULL OR send_time > $6)
+                              AND (CAST($7 AS BIGINT) IS NULL OR send_time <= $7))
+                         SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
+                            l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
+                            l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            (SELECT COUNT(*) FROM hits)
+                         FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
+                         JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC"
+        );
+        let args = args![f.owner, f.mailboxes.clone(), size, offset, f.stored, f.after, f.until];
+        conn.all(statement, args).await?
+    };
     match page(rows, f.page) {
         Some(page) => Ok(page),
         None => Ok((Vec::new(), Box::pin(all(conn, &first(f))).await?.1)),

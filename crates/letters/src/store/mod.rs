@@ -5,7 +5,7 @@ mod lists;
 
 use std::time::Duration;
 
-use db::{Conn, Result, Tx, args, sql};
+use db::{Conn, FromRow, Result, Row, Tx, args, sql};
 use kernel::Timestamp;
 
 use crate::model::{RecipientType, Status, Stored, TriggerType};
@@ -99,6 +99,37 @@ pub(crate) async fn lock(tx: &mut Tx, id: &str, owner: &str) -> Result<Option<Le
                        FROM letters WHERE id = $1 AND owner_id = $2 FOR UPDATE"
         ),
         args![id, owner],
+    )
+    .await
+}
+
+/// A letter to be mailed, its text, and how many attachments it has: one round trip for each mail.
+pub(crate) struct Mailing {
+    pub(crate) letter: LetterRow,
+    /// `None` if it is sealed.
+    pub(crate) content: Option<String>,
+    pub(crate) attachments: i64,
+}
+
+impl FromRow for Mailing {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let letter = LetterRow::from_row(row)?;
+        let at = LetterRow::COLUMNS;
+        Ok(Self { letter, content: row.get(at)?, attachments: row.get(at + 1)? })
+    }
+}
+
+pub(crate) async fn mailing(conn: &mut Conn, id: &str) -> Result<Option<Mailing>> {
+    conn.opt(
+        sql!(
+            "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email, l.recipient_key, l.status,
+                l.send_time, l.trigger_type, l.delivered_at, l.has_attachments, l.is_encrypted,
+                l.capsule_style, l.glow, l.ordinal, l.schedule_no, l.scheduled_at, l.scheduled_month,
+                l.created_at, l.updated_at, c.content,
+                (SELECT COUNT(*) FROM letter_attachments WHERE letter_id = $1)
+             FROM letters AS l JOIN letter_contents AS c ON c.letter_id = l.id WHERE l.id = $1"
+        ),
+        args![id],
     )
     .await
 }
