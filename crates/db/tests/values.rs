@@ -125,6 +125,6 @@ testkit::both! {
     }
 
     async fn every_statement_prepares(t) {
-        testkit::prepare_all(&t.db, 7).await;
+        testkit::prepare_all(&t.db, "crates/db/", 7).await;
     }
 }

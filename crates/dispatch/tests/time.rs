@@ -100,6 +100,6 @@ testkit::both! {
     }
 
     async fn every_statement_prepares(t) {
-        testkit::prepare_all(&t.db, 20).await;
+        testkit::prepare_all(&t.db, "crates/dispatch/", 20).await;
     }
 }

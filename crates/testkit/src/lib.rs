@@ -72,13 +72,14 @@ pub async fn open(url: &str) -> Db {
     }
 }
 
-/// Prepares every registered statement that is linked into the test, each of which `db` must have the tables
-/// for, and shows all that it refuses at once. `minimum` says how many there must be at least, lest the
-/// linker drops the registry unseen.
-pub async fn prepare_all(db: &Db, minimum: usize) {
-    assert!(db::STATEMENTS.len() >= minimum, "only {} statements are registered", db::STATEMENTS.len());
+/// Prepares every registered statement from files below `folder` that is linked into the test, each of which
+/// `db` must have the tables for, and shows all that it refuses at once. `minimum` says how many there must be
+/// at least, lest the linker drops the registry unseen.
+pub async fn prepare_all(db: &Db, folder: &str, minimum: usize) {
+    let statements: Vec<_> = db::STATEMENTS.iter().filter(|s| s.at.contains(folder)).collect();
+    assert!(statements.len() >= minimum, "only {} statements are registered", statements.len());
     let mut refused = String::new();
-    for statement in db::STATEMENTS {
+    for statement in statements {
         if let Err(error) = db.prepare(statement).await {
             refused.push_str(&format!("\n{}: {error}", statement.at));
         }

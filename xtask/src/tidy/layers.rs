@@ -14,9 +14,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("db", &["kernel"]),
     ("dispatch", &["kernel", "db"]),
     ("bus", &["kernel", "db"]),
+    ("blobs", &["kernel"]),
     // Uploads and downloads are streams between a request and a file.
     ("httpkit", &["kernel", "db", "blobs"]),
-    ("blobs", &["kernel"]),
     ("transports", &["kernel"]),
     ("accounts", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports"]),
     // `accounts` is the foundation slice: one table of users for all.

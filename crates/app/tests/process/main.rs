@@ -21,6 +21,7 @@ mod mail;
 mod outage;
 mod roles;
 mod routes;
+mod schema;
 mod server;
 mod sink;
 mod stop;
