@@ -1,9 +1,16 @@
 //! Batch kinds: claim, work and completion of many dispatches in one transaction.
 //!
 //! If the batch fails, it is undone, cut into quarters, and each tried in the same transaction, and so on:
-//! about 4·log₄ n further tries find one bad dispatch among n. It alone gets a retry; the others pass.
+//! about 4·log₄ n further tries find one bad dispatch among n. It alone gets a retry; the others pass. Since bad
+//! ones seldom come alone, the next batches are smaller, and less of them is undone.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use db::{Db, DbError, Tx};
 use futures_util::FutureExt;
@@ -16,26 +23,46 @@ use crate::{
 };
 
 /// So many are taken at once: larger batches gain little, and lose more when one dispatch is bad.
-pub(crate) const SIZE: usize = 500;
+const SIZE: usize = 500;
+/// So many in the batches after a failed one, and in how many of them.
+const WARY_SIZE: usize = 128;
+const WARY_BATCHES: u32 = 32;
 
 pub(crate) struct BatchKind {
     pub(crate) kind: &'static str,
     pub(crate) retry: Retry,
     pub(crate) handler: Arc<dyn Batch>,
+    /// How many batches are to be smaller yet.
+    wary: AtomicU32,
 }
 
 impl BatchKind {
+    pub(crate) fn new(kind: &'static str, retry: Retry, handler: Arc<dyn Batch>) -> Self {
+        Self { kind, retry, handler, wary: AtomicU32::new(0) }
+    }
+
+    fn size(&self) -> usize {
+        let fewer = |wary: u32| wary.checked_sub(1);
+        match self.wary.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer) {
+            Ok(_) => WARY_SIZE,
+            Err(_) => SIZE,
+        }
+    }
+
     /// Takes up to [`SIZE`] due dispatches and delivers them; how many it took.
     pub(crate) async fn step(&self, db: &Db, clock: &Clock) -> db::Result<usize> {
         let mut tx = db.begin().await?;
         // After the transaction has begun: on SQLite it may have waited for the writer.
         let now = clock.now();
-        let batch = store::take(&mut tx, self.kind, now, SIZE).await?;
+        let batch = store::take(&mut tx, self.kind, now, self.size()).await?;
         if batch.is_empty() {
             return Ok(0);
         }
         let failed = self.pieces(&mut tx, &batch, now).await?;
         tx.commit().await?;
+        if failed > 0 {
+            self.wary.store(WARY_BATCHES, Ordering::Relaxed);
+        }
         let lateness = metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind);
         for d in &batch {
             lateness.record(now.since(d.due_at).as_secs_f64());

@@ -53,7 +53,7 @@ impl Builder {
     /// Adds a kind whose work is all in the database.
     #[must_use]
     pub fn batch(mut self, kind: &'static str, retry: Retry, handler: impl Batch) -> Self {
-        self.batches.push(Arc::new(BatchKind { kind, retry, handler: Arc::new(handler) }));
+        self.batches.push(Arc::new(BatchKind::new(kind, retry, Arc::new(handler))));
         self
     }
 
