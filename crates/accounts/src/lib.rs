@@ -28,7 +28,7 @@ use httpkit::{Attempts, Limiter};
 use kernel::{Clock, Problem, seal::Keyring};
 
 pub use auth::MaybeCaller;
-pub use http::{AVATARS, router};
+pub use http::{AVATARS, Url, router};
 pub use migrations::MIGRATIONS;
 pub use model::{Caller, Person, Plan, Resource, Role, Scene, check_url, mask_address};
 pub use ops::{admin, take_quota};

@@ -53,7 +53,7 @@ impl FromField for Email {
 
 /// An http(s) URL as a field.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Url(pub(crate) String);
+pub struct Url(pub String);
 
 impl FromField for Url {
     fn from_field(value: &serde_json::Value) -> Result<Self, Bad> {

@@ -1,6 +1,6 @@
 //! Reading a letter's fields from a body, the same for creating, updating and scheduling.
 
-use httpkit::{Bad, Fields, FromField, text};
+use httpkit::{Fields, text};
 use kernel::Timestamp;
 use utoipa::ToSchema;
 
@@ -30,18 +30,6 @@ pub(super) struct AttachmentRequest {
     thumbnail: Option<String>,
 }
 
-/// An http(s) URL as a field.
-#[derive(Default)]
-struct Url(String);
-
-impl FromField for Url {
-    fn from_field(value: &serde_json::Value) -> Result<Self, Bad> {
-        let text = value.as_str().ok_or_else(|| Bad::Type("must be a string".to_owned()))?;
-        accounts::check_url(text).map_err(|e| Bad::Rule(e.to_owned()))?;
-        Ok(Self(text.to_owned()))
-    }
-}
-
 /// The fields of a draft that may all be absent; the caller says which are required.
 pub(super) fn draft(f: &mut Fields, now: Timestamp) -> Draft {
     let mut draft = Draft {
@@ -54,8 +42,8 @@ pub(super) fn draft(f: &mut Fields, now: Timestamp) -> Draft {
         trigger_condition: condition(f),
         attachments: f.list("attachments", MAX_ATTACHMENTS, |f| Attachment {
             kind: f.required("type"),
-            url: f.required::<Url>("url").0,
-            thumbnail: f.optional::<Url>("thumbnail").map(|t| t.0),
+            url: f.required::<accounts::Url>("url").0,
+            thumbnail: f.optional::<accounts::Url>("thumbnail").map(|t| t.0),
         }),
         is_encrypted: f.optional("isEncrypted"),
         capsule_style: f.optional::<text::Line<64>>("capsuleStyle").map(|t| t.0),
