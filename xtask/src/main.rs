@@ -9,6 +9,7 @@
 
 mod cargo;
 mod fuzz;
+mod peers;
 mod postgres;
 mod steps;
 mod summary;
@@ -23,6 +24,7 @@ cargo xtask run [--release] [args…]            build and start the server; arg
 cargo xtask test [--only-tests] [filter…]      every check, then every test on both databases;
                                                a filter picks tests (nextest syntax) and leaves out doc tests
 cargo xtask fmt | tidy | clippy | doc | fuzz   one of the checks of `test`
+cargo xtask peers                              install the test peers; prints where they are
 cargo xtask postgres                           a PostgreSQL like that of the tests, until Ctrl-C";
 
 fn main() -> ExitCode {
@@ -44,6 +46,10 @@ fn command(args: Vec<String>) -> Result<ExitCode> {
         ("run", _) => cargo::run_server(&root, rest),
         ("test", _) => Ok(steps::test(&root, rest)),
         ("fmt" | "tidy" | "clippy" | "doc" | "fuzz", []) => Ok(steps::one(&root, &name)),
+        ("peers", []) => {
+            println!("{}", peers::install(&root)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
         ("postgres", []) => postgres::foreground().map(|()| ExitCode::SUCCESS),
         (postgres::KEEPER, [bin]) => postgres::keep(bin.into()).map(|()| ExitCode::SUCCESS),
         ("help" | "--help" | "-h", _) => {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cargo::{cargo, has_nextest},
-    fuzz,
+    fuzz, peers,
     postgres::Server,
     summary::{Counts, Runner, pass_through},
     tidy,
@@ -88,6 +88,7 @@ impl<'a> Run<'a> {
     fn tests(&mut self, filter: &[String]) -> Result<()> {
         let server = self.step("postgres", |_| Server::start())?;
         println!("PostgreSQL for the tests: {}", server.url);
+        let peers = self.step("peers", |run| peers::install(run.root))?;
         self.step("tests", |run| {
             let mut command = cargo(run.root);
             let runner = if has_nextest(run.root) { Runner::Nextest } else { Runner::Libtest };
@@ -98,6 +99,7 @@ impl<'a> Run<'a> {
             }
             command.args(filter);
             command.env("HONGYAN_TEST_POSTGRES", &server.url).env("HONGYAN_TEST_PG_BIN", &server.bin);
+            command.env("HONGYAN_TEST_PEERS", &peers);
             run.count(runner, &mut command)
         })?;
         if !filter.is_empty() {

@@ -11,6 +11,7 @@ use crate::cargo::cargo;
 /// Every crate with what it may use. A slice's line is a decision of `ARCHITECTURE.md`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("kernel", &[]),
+    ("nlp", &[]),
     ("db", &["kernel"]),
     ("dispatch", &["kernel", "db"]),
     ("bus", &["kernel", "db"]),
@@ -19,12 +20,56 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("httpkit", &["kernel", "db", "blobs"]),
     ("transports", &["kernel"]),
     ("accounts", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports"]),
+    // One assistant for all slices; like `accounts` it lies below them.
+    ("assistant", &["kernel", "nlp", "db", "dispatch", "bus", "httpkit", "transports", "accounts"]),
     // `accounts` is the foundation slice: one table of users for all.
-    ("letters", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports", "accounts"]),
-    ("app", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports", "accounts", "letters"]),
+    (
+        "letters",
+        &[
+            "kernel",
+            "nlp",
+            "db",
+            "dispatch",
+            "bus",
+            "httpkit",
+            "blobs",
+            "transports",
+            "accounts",
+            "assistant",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "kernel",
+            "nlp",
+            "db",
+            "dispatch",
+            "bus",
+            "httpkit",
+            "blobs",
+            "transports",
+            "accounts",
+            "assistant",
+            "letters",
+        ],
+    ),
     (
         TESTKIT,
-        &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports", "accounts", "letters", "app"],
+        &[
+            "kernel",
+            "nlp",
+            "db",
+            "dispatch",
+            "bus",
+            "httpkit",
+            "blobs",
+            "transports",
+            "accounts",
+            "assistant",
+            "letters",
+            "app",
+        ],
     ),
     ("xtask", &[]),
 ];
