@@ -1,11 +1,14 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
-//! Owns `letters`, `letter_contents`, `letter_attachments`, `files` and `inbox`. Promises:
+//! Owns `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`, `armed_triggers`, `trigger_hooks` and
+//! `hook_nonces`. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
 //! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
 //!   account (or its verification) later is there when it does, and nothing has to be moved.
 //! - What was answered with 200 stays true: a revoked letter is not delivered, a scheduled one is not lost.
+//! - A letter whose trigger fires is due at once, and final; it fires once. Reported positions and texts are
+//!   tested and forgotten: they are in no table, log or figure.
 //! - Nobody but its author sees anything of a letter before it is delivered.
 //! - The text of an encrypted letter is sealed at rest and leaves only through `unlock`.
 
@@ -15,6 +18,7 @@ mod migrations;
 mod model;
 mod ops;
 mod store;
+mod triggers;
 mod view;
 mod work;
 
@@ -24,6 +28,7 @@ use accounts::Accounts;
 use axum::extract::FromRef;
 use blobs::Blobs;
 use db::Db;
+use httpkit::Limiter;
 use kernel::Clock;
 use tokio::sync::watch;
 
@@ -48,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) blobs: Blobs,
     pub(crate) config: Config,
+    /// Events of one hook.
+    pub(crate) hook_events: Limiter,
     /// True when the process is about to end, so that open streams end too.
     pub(crate) closing: watch::Receiver<bool>,
 }
@@ -56,7 +63,8 @@ impl Letters {
     /// The slice on the accounts' database.
     #[must_use]
     pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
-        Self(Arc::new(Inner { accounts, blobs, config, closing }))
+        let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
+        Self(Arc::new(Inner { accounts, blobs, config, hook_events, closing }))
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -11,7 +11,7 @@ use crate::{
     Letters,
     model::{AttachmentType, RecipientType, Status, Stored, TriggerCondition, TriggerType, ordinal},
     store::{self, ContentRow, LetterRow, NewAttachment},
-    work,
+    triggers, work,
 };
 
 /// A letter's fields as they came, checked one by one; `None` was not given.
@@ -94,6 +94,7 @@ impl Letters {
             scheduled_month: None,
             created_at: now,
             updated_at: now,
+            fired_at: None,
         };
         let attachments = draft.attachments.clone().unwrap_or_default();
         let mut content = ContentRow { content: None, sealed: None, trigger_condition: "{}".to_owned() };
@@ -300,6 +301,7 @@ impl Letters {
         letter.scheduled_month = Some(month);
         letter.updated_at = now;
         store::schedule(&mut tx, &letter, &to_json(&condition)?).await?;
+        store::arm(&mut tx, &triggers::armed(&letter, &condition)).await?;
         dispatch::enqueue(&mut tx, now, &dispatches(&letter, s.send_time)).await?;
         tx.commit().await?;
         Ok(letter)
@@ -319,11 +321,12 @@ impl Letters {
         let ids: Vec<String> =
             dispatches(&seen, seen.send_time.unwrap_or(now)).into_iter().map(|d| d.id).collect();
         let expected = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        // The dispatches first, then the letter: the order in which a delivery locks them.
+        // What a trigger locks first, then the dispatches and the letter: the order in which a delivery locks them.
+        store::disarm(&mut tx, vec![id]).await?;
         let cancelled = dispatch::cancel(&mut tx, now, &ids).await?;
         pending(&self.own(&mut tx, caller, id).await?)?;
         if cancelled != expected {
-            // Some part of it has been acted on: by a trigger, or by a worker whose clock is ahead.
+            // Some part of it has been acted on, by a worker whose clock is ahead.
             return Err(wrong_state(Status::Delivering, "cannot be revoked"));
         }
         store::revoke(&mut tx, id, now).await?;

@@ -85,6 +85,10 @@ pub(crate) struct MailDetail {
     status: Status,
     trigger_type: Option<TriggerType>,
     trigger_condition: TriggerCondition,
+    /// When its trigger fired; only if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    triggered_at: Option<Timestamp>,
     attachments: Vec<AttachmentView>,
     is_encrypted: bool,
     capsule_style: String,
@@ -250,6 +254,7 @@ impl Letters {
             sender,
             recipient: people.recipient(&letter),
             trigger_condition: trigger_condition(&content),
+            triggered_at: letter.fired_at,
             attachments: attachments.into_iter().map(|a| self.attachment(a)).collect(),
             can_edit: is_author && status == Status::Draft,
             can_revoke: is_author && status == Status::Pending,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     model::{AttachmentType, EventCondition, Location, TriggerCondition},
     ops::{Attachment, Draft},
+    triggers::{RADII, words::Needle},
 };
 
 /// So many attachments may a letter have.
@@ -78,12 +79,16 @@ pub(super) fn condition(f: &mut Fields) -> Option<TriggerCondition> {
         location: f.object("location", |f| Location {
             latitude: degrees(f, "latitude", 90.0),
             longitude: degrees(f, "longitude", 180.0),
+            radius: radius(f),
             city: f.optional::<text::Line<100>>("city").map(|t| t.0),
         }),
         event: f.object("event", |f| {
             let words: Vec<text::Line<100>> = f.optional("keywords").unwrap_or_default();
             if words.len() > MAX_KEYWORDS {
                 f.rule("keywords", format!("must have at most {MAX_KEYWORDS} entries"));
+            }
+            if words.iter().any(|word| Needle::of(&word.0).is_none()) {
+                f.rule("keywords", "must be words, or at least two characters of a script without spaces");
             }
             EventCondition {
                 keywords: words.into_iter().map(|t| t.0).collect(),
@@ -93,7 +98,20 @@ pub(super) fn condition(f: &mut Fields) -> Option<TriggerCondition> {
     })
 }
 
-fn degrees(f: &mut Fields, name: &str, most: f64) -> Option<f64> {
+fn radius(f: &mut Fields) -> Option<f64> {
+    let radius: f64 = f.optional("radius")?;
+    let (least, most) = (RADII.start(), RADII.end());
+    if !(f.has("latitude") && f.has("longitude")) {
+        f.rule("radius", "needs latitude and longitude");
+    } else if !RADII.contains(&radius) {
+        f.rule("radius", format!("must be from {least} to {most} metres"));
+    } else {
+        return Some(radius);
+    }
+    None
+}
+
+pub(super) fn degrees(f: &mut Fields, name: &str, most: f64) -> Option<f64> {
     let value: f64 = f.optional(name)?;
     if value.abs() > most {
         f.rule(name, format!("must be from -{most} to {most}"));
