@@ -97,7 +97,7 @@ CREATE TABLE armed_triggers (
     event_type {ID},
     PRIMARY KEY (letter_id, schedule_no, number)
 );
-CREATE INDEX armed_triggers_watched ON armed_triggers (watcher, anchor, latitude, longitude, radius);
+CREATE INDEX armed_triggers_watched ON armed_triggers (watcher, anchor);
 
 CREATE TABLE trigger_hooks (
     id {ID} NOT NULL PRIMARY KEY,

@@ -10,10 +10,7 @@ use db::{Conn, FromRow, Result, Row, Tx, args, sql};
 use kernel::Timestamp;
 use serde::Serialize;
 
-use crate::triggers::geo::{Area, DEGREE, Point};
-
-/// The anchor of letters that wait for a point.
-pub(crate) const POINT: &str = "point";
+use crate::triggers::geo::{Area, Point};
 
 /// One way in which a letter may be triggered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -25,7 +22,7 @@ pub(crate) struct Armed {
     pub(crate) owner: String,
     /// Whose reports count: a user's id or a normalized address.
     pub(crate) watcher: String,
-    /// By what it is found: [`POINT`], `city:…`, `type:…` or `word:…`.
+    /// By what it is found: `point:…`, `city:…`, `type:…` or `word:…`.
     pub(crate) anchor: String,
     pub(crate) latitude: Option<f64>,
     pub(crate) longitude: Option<f64>,
@@ -123,14 +120,14 @@ pub(crate) async fn disarm_delivered(tx: &mut Tx, letters: Vec<&str>) -> Result<
     .map(drop)
 }
 
-/// The letters of this watcher that wait for a point in the area, whose circle reaches the latitude or misses
-/// it by at most `slack` metres.
-pub(crate) async fn points_in(
+/// The letters of this watcher that wait for a point in the area, or for a city whose centre is in it: about the
+/// nearest, at most `most`. Looks at all that wait for a place.
+pub(crate) async fn places_in(
     conn: &mut Conn,
     watcher: &str,
     near: Point,
     area: &Area,
-    slack: f64,
+    most: i64,
 ) -> Result<Vec<Armed>> {
     let [(west, east), (west2, east2)] = area.east;
     conn.all(
@@ -138,30 +135,22 @@ pub(crate) async fn points_in(
             "SELECT letter_id, schedule_no, number, owner_id, watcher, anchor, latitude, longitude, radius, text,
                 needle, event_type
              FROM armed_triggers
-             WHERE watcher = $1 AND anchor = 'point' AND latitude BETWEEN $2 AND $3
+             WHERE watcher = $1 AND anchor >= 'city:' AND anchor < 'point;' AND latitude BETWEEN $2 AND $3
                AND (longitude BETWEEN $4 AND $5 OR longitude BETWEEN $6 AND $7)
-               AND ABS(latitude - $8) * $9 <= radius + $10"
+             ORDER BY ABS(latitude - $8) + ABS(longitude - $9) LIMIT $10"
         ),
-        // A metre for what rounding may do.
         args![
-            watcher, area.south, area.north, west, east, west2, east2, near.latitude, DEGREE, slack + 1.0,
+            watcher,
+            area.south,
+            area.north,
+            west,
+            east,
+            west2,
+            east2,
+            near.latitude,
+            near.longitude,
+            most
         ],
-    )
-    .await
-}
-
-/// The letters of this watcher that wait for a city of the list whose centre is in the area.
-pub(crate) async fn cities_in(conn: &mut Conn, watcher: &str, area: &Area) -> Result<Vec<Armed>> {
-    let [(west, east), (west2, east2)] = area.east;
-    conn.all(
-        sql!(
-            "SELECT letter_id, schedule_no, number, owner_id, watcher, anchor, latitude, longitude, radius, text,
-                needle, event_type
-             FROM armed_triggers
-             WHERE watcher = $1 AND anchor >= 'city:' AND anchor < 'city;' AND latitude BETWEEN $2 AND $3
-               AND (longitude BETWEEN $4 AND $5 OR longitude BETWEEN $6 AND $7)"
-        ),
-        args![watcher, area.south, area.north, west, east, west2, east2],
     )
     .await
 }

@@ -1,7 +1,13 @@
-//! Distances on the globe, and boxes around a point that an index can look into.
+//! Distances on the globe, and cells that an index can look into.
+//!
+//! A circle lies in one cell: the one of its centre, in a grid whose cells are about as large as its radius. Who
+//! is at a point looks, in the grid of each size, into the cells around it: about a hundred names, however many
+//! circles there are, and few circles that do not hold the point.
 //!
 //! The earth is a sphere of WGS84's mean radius: the error against the ellipsoid is at most 0.56 %, less than a
 //! phone's own.
+
+use std::collections::BTreeSet;
 
 /// WGS84's mean radius R₁, in metres.
 const EARTH: f64 = 6_371_008.8;
@@ -63,6 +69,62 @@ pub(crate) struct Area {
     pub(crate) east: [(f64, f64); 2],
 }
 
+/// The grids' sizes: circles up to so many metres are in the first, up to twice as many in the second…
+const FINEST: f64 = 200.0;
+/// Up to 51,200 m.
+const GRIDS: u8 = 9;
+
+/// The sizes of the grids, in metres, with their numbers.
+fn grids() -> impl Iterator<Item = (u8, f64)> {
+    (0..GRIDS).map(|n| (n, FINEST * f64::from(1_u32 << n)))
+}
+
+/// The row of a latitude in the grid of this size.
+fn row(latitude: f64, size: f64) -> f64 {
+    ((latitude + 90.0) * DEGREE / size).floor()
+}
+
+/// How many cells a row has: each about as wide as high.
+fn columns(row: f64, size: f64) -> f64 {
+    let middle = (row + 0.5) * size / DEGREE - 90.0;
+    (360.0 * DEGREE / size * middle.to_radians().cos()).floor().max(1.0)
+}
+
+/// The column of a longitude in a row of so many.
+fn column(longitude: f64, columns: f64) -> f64 {
+    ((longitude + 180.0) / 360.0 * columns).floor().clamp(0.0, columns - 1.0)
+}
+
+/// The name of the cell of a circle.
+pub(crate) fn cell(centre: Point, radius: f64) -> String {
+    let grid = grids().find(|(_, size)| radius <= *size);
+    let (number, size) = grid.unwrap_or((GRIDS - 1, FINEST * f64::from(1_u32 << (GRIDS - 1))));
+    let row = row(centre.latitude, size);
+    format!("{number}:{row}:{}", column(centre.longitude, columns(row, size)))
+}
+
+/// The names of all cells in which a circle may lie that holds this point.
+pub(crate) fn cells(point: Point) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (number, size) in grids() {
+        let area = point.around(size);
+        let last = row(area.north.min(90.0), size);
+        let mut at = row(area.south.max(-90.0), size);
+        while at <= last {
+            let columns = columns(at, size);
+            for (west, east) in area.east {
+                let (mut x, end) = (column(west, columns), column(east, columns));
+                while x <= end {
+                    names.insert(format!("{number}:{at}:{x}"));
+                    x += 1.0;
+                }
+            }
+            at += 1.0;
+        }
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +157,7 @@ mod tests {
         is_near(at(12.0, 34.0).distance(at(12.0, 34.0)), 0.0, 0.0);
     }
 
-    /// Whatever lies within the distance lies in the box, at the poles and the date line, too.
+    /// Whatever lies within the distance lies in the box and in a cell, at the poles and the date line, too.
     #[test]
     fn a_box_misses_nothing() {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -109,12 +171,14 @@ mod tests {
         };
         let edges = [-90.0, -89.9999, -0.1, 0.0, 45.0, 89.6, 89.999_999, 90.0];
         let meridians = [-180.0, -179.999, -179.6, 0.0, 120.0, 179.6, 179.999, 180.0];
-        let mut inside = 0;
-        for reach in [100.0, 500.0, 50_000.0, 100_000.0] {
+        let (mut inside, mut most) = (0, 0);
+        for reach in [100.0, 500.0, 6400.0, 50_000.0, 100_000.0] {
             for latitude in edges {
                 for longitude in meridians {
                     let centre = at(latitude, longitude);
                     let area = centre.around(reach);
+                    let cells = cells(centre);
+                    most = most.max(cells.len());
                     for _ in 0..300 {
                         let spread = 1.5 * reach / DEGREE;
                         let lat = (latitude + random(-spread, spread)).clamp(-90.0, 90.0);
@@ -125,6 +189,8 @@ mod tests {
                             if centre.distance(p) <= reach {
                                 inside += 1;
                                 assert!(contains(&area, p), "{p:?} is within {reach} m of {centre:?}");
+                                let seen = reach > 51_200.0 || cells.contains(&cell(p, reach));
+                                assert!(seen, "{p:?} is in no cell within {reach} m of {centre:?}");
                             }
                         }
                     }
@@ -132,6 +198,7 @@ mod tests {
             }
         }
         assert!(inside > 10_000, "only {inside} points were near");
+        assert!(most <= 160, "{most} cells");
     }
 
     #[test]

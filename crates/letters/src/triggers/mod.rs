@@ -12,6 +12,7 @@ pub(crate) mod cities;
 pub(crate) mod geo;
 mod hooks;
 mod judge;
+mod stem;
 pub(crate) mod words;
 
 use std::{
@@ -30,7 +31,7 @@ use self::{cities::City, geo::Point, judge::Verdict, words::Haystack};
 use crate::{
     Letters,
     model::{RecipientType, TriggerCondition, TriggerType},
-    store::{self, Armed, LetterRow, POINT},
+    store::{self, Armed, LetterRow},
     view, work,
 };
 
@@ -40,12 +41,12 @@ pub(crate) use hooks::Signed;
 pub(crate) const RADII: RangeInclusive<f64> = 100.0..=50_000.0;
 /// Where its author did not say.
 const RADIUS: f64 = 500.0;
-/// How much farther a dry run looks for near misses, in metres.
-const NEAR: f64 = 50_000.0;
+/// How far a dry run looks for near misses, in metres.
+const NEAR: f64 = 150_000.0;
 /// So many near misses are told.
 const MOST_NEAR: usize = 50;
-/// So many letters of one type of event are looked through for near misses.
-const MOST_OF_TYPE: i64 = 1000;
+/// So many letters are looked at for near misses.
+const MOST_LOOKED_AT: i64 = 500;
 
 /// Where somebody is.
 #[derive(Debug)]
@@ -141,12 +142,16 @@ pub(crate) fn armed(letter: &LetterRow, condition: &TriggerCondition) -> Vec<Arm
             };
             let Some(place) = &condition.location else { return Vec::new() };
             let row = match (place.latitude, place.longitude, &place.city) {
-                (Some(latitude), Some(longitude), _) => Armed {
-                    latitude: Some(latitude),
-                    longitude: Some(longitude),
-                    radius: Some(place.radius.unwrap_or(RADIUS)),
-                    ..row(0, watcher, POINT.to_owned())
-                },
+                (Some(latitude), Some(longitude), _) => {
+                    let radius = place.radius.unwrap_or(RADIUS);
+                    let cell = geo::cell(Point { latitude, longitude }, radius);
+                    Armed {
+                        latitude: Some(latitude),
+                        longitude: Some(longitude),
+                        radius: Some(radius),
+                        ..row(0, watcher, point_anchor(&cell))
+                    }
+                }
                 (_, _, Some(name)) => {
                     let city = cities::named(name);
                     Armed {
@@ -181,6 +186,10 @@ pub(crate) fn armed(letter: &LetterRow, condition: &TriggerCondition) -> Vec<Arm
             rows
         }
     }
+}
+
+fn point_anchor(cell: &str) -> String {
+    format!("point:{cell}")
 }
 
 fn city_anchor(key: &str) -> String {
@@ -352,24 +361,24 @@ async fn judge_places(
     dry: bool,
     judged: &mut Judged,
 ) -> db::Result<()> {
-    let slack = if dry { NEAR } else { 0.0 };
-    let area = fix.point.around(RADII.end() + slack);
-    for row in store::points_in(conn, watcher, fix.point, &area, slack).await? {
-        judged.add(&row, judge::point(&row, fix));
-    }
     // What the client calls the city decides; where it has no name for it, the list's.
     let here = fix.city.as_deref().map(cities::key);
     let key = here.or_else(|| cities::around(fix.point).map(|City { key, .. }| key.clone()));
-    let anchor = key.map(|key| city_anchor(&key));
-    let mut rows = match &anchor {
-        Some(anchor) => store::anchored(conn, watcher, vec![anchor], None, false).await?,
-        None => Vec::new(),
+    let city = key.map(|key| city_anchor(&key));
+    let rows = if dry {
+        store::places_in(conn, watcher, fix.point, &fix.point.around(NEAR), MOST_LOOKED_AT).await?
+    } else {
+        Vec::new()
     };
-    if dry {
-        rows.extend(store::cities_in(conn, watcher, &fix.point.around(2.0 * NEAR)).await?);
-    }
-    for row in rows {
-        judged.add(&row, judge::city(&row, fix, anchor.as_deref()));
+    let points = geo::cells(fix.point);
+    let anchors: Vec<String> = points.iter().map(|cell| point_anchor(cell)).chain(city.clone()).collect();
+    let anchors = anchors.iter().map(String::as_str).collect();
+    for row in store::anchored(conn, watcher, anchors, None, false).await?.iter().chain(&rows) {
+        let verdict = match row.text {
+            Some(_) => judge::city(row, fix, city.as_deref()),
+            None => judge::point(row, fix),
+        };
+        judged.add(row, verdict);
     }
     Ok(())
 }
@@ -385,7 +394,7 @@ async fn judge_events(conn: &mut Conn, owner: &str, event: &Happening, dry: bool
         judged.add(&row, judge::event(&row, kind.as_deref(), &text));
     }
     if let Some(kind) = kind.as_deref().filter(|_| dry) {
-        for row in store::of_type(conn, owner, kind, MOST_OF_TYPE).await? {
+        for row in store::of_type(conn, owner, kind, MOST_LOOKED_AT).await? {
             judged.add(&row, judge::event(&row, Some(kind), &text));
         }
     }

@@ -1,22 +1,18 @@
 //! Keywords in the text of an event, in Chinese and English.
 //!
 //! A text becomes a sequence of tokens. Scripts that are written without spaces (Chinese, Japanese, Korean with
-//! its endings, Thai) give one for each character, all others one for each word, reduced to its English stem:
-//! `graduating` and `graduated` are `graduat`. Width and case do not matter (NFKC), nor do white space and
+//! its endings, Thai) give one for each character, all others one for each word, without its English inflection:
+//! `graduating` and `graduated` are one. Width and case do not matter (NFKC), nor do white space and
 //! hyphens between tokens; other punctuation separates. A keyword is found where its tokens stand one after the
 //! other: as a substring in Chinese, as whole words in English.
 //!
 //! [`Needle::anchor`] is what an index can look for: of all the texts that hold the keyword, every one has it.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::LazyLock,
-};
+use std::collections::{BTreeSet, HashMap};
 
-use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
 
-static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
+use super::stem::stem;
 
 /// One width, one case, no surrounding white space, and single spaces: how names are compared.
 pub(crate) fn fold(text: &str) -> String {
@@ -43,7 +39,7 @@ fn tokens(text: &str) -> Vec<String> {
         let taken = std::mem::take(word);
         let bare = taken.trim_matches('\'');
         if !bare.is_empty() {
-            out.push(STEMMER.stem(bare).into_owned());
+            out.push(stem(bare));
         }
     };
     for c in text.nfkc().flat_map(char::to_lowercase) {

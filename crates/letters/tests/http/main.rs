@@ -8,12 +8,14 @@
     reason = "tests"
 )]
 
+mod armed;
 mod attachments;
 mod drafts;
 mod encrypted;
 mod events;
 mod files;
 mod helpers;
+mod hooks;
 mod hostile;
 mod lists;
 mod quotas;
@@ -24,3 +26,5 @@ mod seed_001;
 mod seed_002;
 mod seed_003;
 mod times;
+mod trigger_races;
+mod triggers;
