@@ -25,6 +25,7 @@ mod schema;
 mod server;
 mod sink;
 mod stop;
+mod triggers;
 
 use std::time::Duration;
 

@@ -456,9 +456,9 @@ testkit::both! {
                 best[n] = best[n].min(clock.now().since(began));
             }
         }
-        let [far, town, event, dry] = best;
-        println!("{}: far {far:?}, town {town:?}, event {event:?}, dry {dry:?}", app.system.db.engine());
-        assert!([far, town, event].iter().all(|took| *took < Duration::from_millis(50)), "{best:?}");
+        let [.., dry] = best;
+        assert!(best[..3].iter().all(|took| *took < Duration::from_millis(50)), "{best:?}");
+        assert!(dry < Duration::from_secs(1), "{best:?}");
         assert_eq!(fired(&at_place(&app, &author, json!({"latitude": -54.8, "longitude": -68.3})).await), [mail]);
     }
 }
