@@ -33,8 +33,9 @@ impl Snapshot {
         self.each(&table.select(), |row| {
             text.clear();
             row::write(table, row, &mut text)?;
+            line(&text).map_err(DbError::other)?;
             rows += 1;
-            line(&text).map_err(DbError::other)
+            Ok(())
         })
         .await
         .map_err(|e| e.about(&format!("table {}, row {}", table.name, rows + 1)))?;
