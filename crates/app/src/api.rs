@@ -40,7 +40,9 @@ use crate::{pages, system::System};
     ),
     tags(
         (name = "accounts", description = "Who is calling"),
-        (name = "letters", description = "Letters, capsules, attachments")
+        (name = "letters", description = "Letters, capsules, attachments"),
+        (name = "assistant", description = "Help with writing, understanding and answering"),
+        (name = "knowledge", description = "Questions with their answers, for the assistant to draw from")
     ),
     components(schemas(httpkit::ErrorEnvelope)),
     modifiers(&Security)
@@ -62,8 +64,13 @@ impl Modify for Security {
 }
 
 fn slices(system: &System) -> (Router, Document) {
-    let routes = accounts::router(system.accounts.clone()).merge(letters::router(system.letters.clone()));
-    OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", routes).split_for_parts()
+    let routes = accounts::router(system.accounts.clone())
+        .merge(letters::router(system.letters.clone()))
+        .merge(assistant::router(system.assistant.clone()));
+    OpenApiRouter::with_openapi(Base::openapi())
+        .nest("/api/v1", routes)
+        .nest("/api/kb", assistant::kb::router(system.assistant.clone()))
+        .split_for_parts()
 }
 
 /// The OpenAPI document of a system.
@@ -116,10 +123,15 @@ fn around(routes: Router) -> Router {
         .layer(middleware::from_fn(httpkit::middleware::observe))
 }
 
-/// A handler that does not answer in time is given up; an upload may take as long as a slow line needs.
+/// A handler that does not answer in time is given up; an upload may take as long as a slow line needs, the
+/// assistant a little longer than the longest time that a provider may be given.
 async fn deadline(request: Request, next: Next) -> Response {
-    let upload = request.uri().path().starts_with("/api/v1/upload/");
-    let limit = Duration::from_secs(if upload { 1800 } else { 30 });
+    let path = request.uri().path();
+    let limit = match path {
+        _ if path.starts_with("/api/v1/upload/") => Duration::from_secs(1800),
+        _ if path.starts_with("/api/v1/ai/") => assistant::LONGEST_TIMEOUT + Duration::from_secs(10),
+        _ => Duration::from_secs(30),
+    };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Failure(Problem::new(ProblemKind::Unavailable, "the answer took too long")).into_response(),

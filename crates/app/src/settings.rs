@@ -3,6 +3,8 @@
 //! `server.listen` in the file is `HONGYAN_SERVER__LISTEN` in the environment, which wins. Every mistake is
 //! reported at once, with the key's name; an unknown key is one. No error repeats a value, which may be secret.
 
+mod assistant;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -40,6 +42,8 @@ pub struct Settings {
     pub delivering_lead: Duration,
     /// How mail leaves.
     pub mail: Mail,
+    /// The assistant.
+    pub assistant: ::assistant::Config,
     /// What is logged, as `tracing`'s filters have it.
     pub log_level: String,
     /// Whether logs are lines of JSON.
@@ -212,6 +216,7 @@ impl Reader {
             verify_email: self.verify_email(mail.smtp_url.is_some()),
             min_lead: self.duration("letters.min_lead", Duration::from_secs(3600)),
             delivering_lead: self.duration("letters.delivering_lead", Duration::from_secs(600)),
+            assistant: self.assistant(),
             log_level: self.text("log.level").unwrap_or_else(|| "info".to_owned()),
             log_json: self
                 .read("log.format", |text| match text {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use accounts::{Accounts, post::Post};
 use anyhow::Context as _;
+use assistant::Assistant;
 use blobs::Blobs;
 use db::{Db, Migration};
 use dispatch::{Engine, Retry, SingleOptions};
@@ -20,7 +21,14 @@ use crate::{
 /// All migrations, in the order in which they run.
 #[must_use]
 pub fn migrations() -> Vec<Migration> {
-    [dispatch::MIGRATIONS, accounts::MIGRATIONS, letters::MIGRATIONS].concat()
+    [
+        dispatch::MIGRATIONS,
+        accounts::MIGRATIONS,
+        assistant::MIGRATIONS,
+        assistant::kb::MIGRATIONS,
+        letters::MIGRATIONS,
+    ]
+    .concat()
 }
 
 /// Opens the database that the settings name; its schema is not touched.
@@ -53,6 +61,8 @@ pub struct System {
     pub clock: Clock,
     /// Who people are.
     pub accounts: Accounts,
+    /// What helps them write, and answers for them.
+    pub assistant: Assistant,
     /// Their letters.
     pub letters: Letters,
     /// The deliveries.
@@ -78,12 +88,14 @@ impl System {
             limits: settings.limits,
         };
         let accounts = Accounts::new(db.clone(), clock.clone(), keyring, blobs.clone(), config)?;
+        let assistant = Assistant::new(accounts.clone(), settings.assistant.clone())
+            .context("assistant.base_url (HONGYAN_ASSISTANT__BASE_URL)")?;
         let (closing, is_closing) = watch::channel(false);
         let config =
             letters::Config { min_lead: settings.min_lead, delivering_lead: settings.delivering_lead };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let engine = engine(settings, &db, &clock, &accounts, &letters, &post);
-        Ok(Self { db, clock, accounts, letters, engine, closing })
+        Ok(Self { db, clock, accounts, assistant, letters, engine, closing })
     }
 
     /// Ends streams that would otherwise stay open.
