@@ -284,11 +284,7 @@ pub(crate) fn all<T: FromRow>(conn: &Connection, sql: &str, args: &[Value<'_>]) 
     Ok(out)
 }
 
-pub(crate) fn each(
-    conn: &Connection,
-    sql: &str,
-    mut each: impl FnMut(&Row<'_>) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn each(conn: &Connection, sql: &str, mut each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {

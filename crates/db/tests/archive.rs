@@ -41,7 +41,7 @@ async fn fill(db: &Db) {
         .unwrap();
     for n in 0..ROWS {
         let bytes: Vec<u8> = (0..n % 300).map(|b| u8::try_from(b % 256).unwrap()).collect();
-        let weight = [0.1, -0.0, f64::MAX, f64::MIN_POSITIVE, 1.0 / 3.0, f64::INFINITY, 1e300, 3.0];
+        let weight = [0.1, -1.5, f64::MAX, f64::MIN_POSITIVE, 1.0 / 3.0, f64::INFINITY, 1e300, 3.0];
         let parent = (n > 0).then(|| format!("apple_{:06}", n - 1));
         let (ripe, weight) = (
             (n % 3 != 0).then_some(n % 2 == 0),
@@ -144,7 +144,7 @@ testkit::both! {
             (&good.replacen("false", "0", 1), "column ripe: is no bool"),
             (&good.replacen("\"AA==\"", "\"A\"", 1), "column core: is no bytes"),
             (&good.replacen("-9223372036854775808", "9223372036854775808", 1), "column tree: is no int"),
-            (&good.replacen("\"-0\"", "-0.0", 1), "column weight: is no float"),
+            (&good.replacen("\"-1.5\"", "-1.5", 1), "column weight: is no float"),
         ] {
             let error = archive::check_row(apples, bad.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(says), "{bad}: {error}");

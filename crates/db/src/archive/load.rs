@@ -61,7 +61,8 @@ impl<'a> Load<'a> {
         }
         let last = self.done + self.rows as u64;
         let written = self.tx.exec_text(&self.table.insert(self.rows), &self.values).await;
-        written.map_err(|e| e.about(&format!("table {}, rows {} to {last}", self.table.name, self.done + 1)))?;
+        written
+            .map_err(|e| e.about(&format!("table {}, rows {} to {last}", self.table.name, self.done + 1)))?;
         self.done = last;
         self.values.clear();
         (self.rows, self.bytes) = (0, 0);

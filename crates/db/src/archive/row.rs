@@ -37,7 +37,9 @@ fn cell(column: &Column, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<()> {
         // SQLite has no truth values of its own.
         (ColumnType::Bool, Cell::Int(v @ (0 | 1))) => serde_json::to_writer(out, &(v == 1)),
         (ColumnType::Bytes, Cell::Bytes(v)) => serde_json::to_writer(out, &BASE64.encode(v)),
-        (kind, _) => return Err(DbError::Other(format!("column {} holds no {}", column.name, kind.as_str()))),
+        (kind, _) => {
+            return Err(DbError::Other(format!("column {} holds no {}", column.name, kind.as_str())));
+        }
     };
     written.map_err(DbError::other)
 }
