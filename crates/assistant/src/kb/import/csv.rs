@@ -104,7 +104,7 @@ fn row(parsed: &mut Parsed, columns: &Columns, record: &StringRecord) {
     let place = format!("rows[{number}]");
     if record.iter().skip(columns.count).any(|cell| !cell.trim().is_empty()) {
         let reason = "has more cells than the header: a cell with a separator in it must be quoted";
-        parsed.errors.add(place.clone(), reason);
+        parsed.errors.add(place, reason);
         return;
     }
     let cell = |column: Option<usize>| Some(plain(record.get(column?).unwrap_or_default().trim()));
