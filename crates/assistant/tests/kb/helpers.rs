@@ -1,5 +1,7 @@
 //! Calls below `/api/kb`.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Method, Request, header},
@@ -23,9 +25,11 @@ impl Kb {
         kind: &str,
         body: impl Into<Body>,
     ) -> Answer {
+        // What is made later is listed first.
+        self.0.clock.set(self.0.now() + Duration::from_millis(1));
         let request = Request::builder()
             .method(method)
-            .uri(format!("/api/kb{path}"))
+            .uri(uri(path))
             .header(header::AUTHORIZATION, format!("Bearer {}", user.token))
             .header(header::CONTENT_TYPE, kind);
         self.0.send(request.body(body.into()).unwrap()).await
@@ -83,6 +87,15 @@ impl Kb {
         let path = format!("/bases/{base}/ask");
         self.post(&path, user, json!({"question": question})).await.data().clone()
     }
+}
+
+/// Of text that may hold anything.
+fn uri(path: &str) -> String {
+    let encoded = path.bytes().map(|b| match b {
+        b'"' | b'\'' | 0x80.. => format!("%{b:02X}"),
+        b => char::from(b).to_string(),
+    });
+    format!("/api/kb{}", encoded.collect::<String>())
 }
 
 pub fn text(value: &Value, field: &str) -> String {
