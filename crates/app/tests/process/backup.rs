@@ -90,7 +90,7 @@ async fn write(client: &Client) -> Seen {
         letters.insert(title, id);
     }
     for title in ["plain 你好 \"quoted\"", "with a picture", "encrypted"] {
-        client.settled(&author, &letters[title], "inbox", "DELIVERED").await;
+        client.settled(&author, &letters[title], "inbox", "done").await;
     }
     let picture = file["url"].as_str().unwrap().replace("http://hongyan.test", "");
     Seen { author, reader, letters, picture }
@@ -189,7 +189,10 @@ async fn targets() -> Vec<Home> {
 
 async fn moves(source: Home) {
     let sink = Sink::start(|_, _| Verdict::Silence);
-    let source = source.set("MAIL__TRANSPORT", "smtp").set("MAIL__SMTP_URL", &sink.url());
+    let source = source
+        .set("MAIL__TRANSPORT", "smtp")
+        .set("MAIL__SMTP_URL", &sink.url())
+        .set("ACCOUNTS__VERIFY_EMAIL", "never");
     let server = source.serve().await;
     let client = Client::new(server.address);
     let seen = write(&client).await;
@@ -227,8 +230,8 @@ async fn moves(source: Home) {
         target.done(&["doctor"], "");
         let server = target.serve().await;
         let client = Client::new(server.address);
-        seen.readable(&client).await;
         let after = seen.all(&client).await;
+        seen.readable(&client).await;
         for (before, after) in before.iter().zip(&after) {
             if before["status"] != "PENDING" {
                 assert_eq!(after, before);
@@ -237,11 +240,11 @@ async fn moves(source: Home) {
                 assert_eq!(after["sendTime"], before["sendTime"]);
             }
         }
-        client.settled(&seen.author, &seen.letters["due soon"], "email", "DELIVERED").await;
+        client.settled(&seen.author, &seen.letters["due soon"], "email", "done").await;
         let expected = ["due soon", "encrypted", "plain 你好 \"quoted\"", "with a picture"];
         assert_eq!(seen.titles(&client).await, expected, "each once");
         for title in ["plain 你好 \"quoted\"", "with a picture", "encrypted"] {
-            client.settled(&seen.author, &seen.letters[title], "email", "DELIVERED").await;
+            client.settled(&seen.author, &seen.letters[title], "email", "done").await;
         }
         pass(Duration::from_millis(500)).await;
         assert_eq!(target.outbox().len(), 4, "each mail once");
@@ -414,7 +417,9 @@ async fn an_import_needs_an_empty_installation_and_its_keys() {
     assert!(alone.done(&["user", "list"], "").contains("author@example.com"));
     let (other, _other_dir, other_file) = small().await;
     fails(&other, &["import", text(&other_file)], &["the database is not empty"]);
-    fails(&Home::sqlite(), &["export", text(&file.with_extension("none"))], &["hongyan migrate"]);
+    let empty = Home::sqlite();
+    std::fs::create_dir_all(empty.data()).unwrap();
+    fails(&empty, &["export", text(&file.with_extension("none"))], &["hongyan migrate"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
