@@ -1,5 +1,8 @@
 //! The command line.
 
+mod export;
+mod import;
+
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use accounts::{Plan, Role};
@@ -28,6 +31,10 @@ enum Command {
     Migrate,
     /// Check that everything the server needs is there
     Doctor,
+    /// Write everything into one file, while the server runs
+    Export(export::Export),
+    /// Read such a file into a new, empty installation, on either kind of database
+    Import(import::Import),
     /// Manage accounts
     #[command(subcommand)]
     User(User),
@@ -101,6 +108,8 @@ impl Cli {
             Command::Doctor => {
                 return Ok(if doctor::run(&settings).await { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
+            Command::Export(export) => export.run(&settings).await?,
+            Command::Import(import) => import.run(&settings).await?,
             Command::User(user) => user.run(&settings).await?,
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));

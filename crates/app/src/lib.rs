@@ -4,6 +4,7 @@
 //! of `SIGTERM`, finished or given back; logs hold no secret and no letter's text.
 
 pub mod api;
+mod archive;
 pub mod cli;
 pub mod data;
 mod doctor;

@@ -26,6 +26,7 @@ pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     #[expect(dead_code, reason = "used by what comes next")]
     pub(crate) config: Config,
+    pub(crate) kb: kb::Kb,
 }
 
 impl Assistant {
@@ -34,15 +35,13 @@ impl Assistant {
     /// # Errors
     /// What is wrong with the provider's address.
     pub fn new(accounts: Accounts, config: Config) -> Result<Self, std::io::Error> {
-        Ok(Self(Arc::new(Inner { accounts, config })))
+        Ok(Self(Arc::new(Inner { accounts, config, kb: kb::Kb::default() })))
     }
 
-    #[expect(dead_code, reason = "used by what comes next")]
     pub(crate) fn db(&self) -> &Db {
         self.0.accounts.db()
     }
 
-    #[expect(dead_code, reason = "used by what comes next")]
     pub(crate) fn clock(&self) -> &Clock {
         self.0.accounts.clock()
     }

@@ -8,6 +8,7 @@
 //! - What a file is, is told from its bytes ([`Media`]).
 //! - A thumbnail is made of pixels alone: no EXIF, no place, no profile of the original passes.
 
+mod freeze;
 mod media;
 mod range;
 mod store;
@@ -17,6 +18,7 @@ mod writer;
 
 use std::io;
 
+pub use freeze::Frozen;
 pub use media::{Media, MediaClass};
 pub use range::{RangeOutcome, parse_range};
 pub use store::{Blobs, Body, Object};

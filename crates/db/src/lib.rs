@@ -12,6 +12,7 @@
 //!   the database. It is a hint: it may be lost with a connection, so whoever listens also looks by itself.
 //! - Nothing outside this crate names a driver.
 
+pub mod archive;
 mod conn;
 mod error;
 mod lite;
@@ -21,10 +22,10 @@ mod pg_url;
 mod signal;
 mod value;
 
-pub use conn::{Conn, Db, Tx};
+pub use conn::{Conn, Db, Snapshot, Tx};
 pub use error::{DbError, Result};
 pub use linkme;
-pub use migrate::{Migration, migrate, pending};
+pub use migrate::{Applied, Migration, applied, known, migrate, migrate_in, pending};
 pub use signal::{Notice, Signals};
 pub use value::{Cell, FromCell, FromRow, Row, Value};
 

@@ -87,6 +87,14 @@ impl Lite {
         Readers::get(&self.readers).await
     }
 
+    /// A reader with a transaction open, which sees what is committed now.
+    pub(crate) async fn snapshot(&self) -> Result<Reader> {
+        let reader = self.reader().await?;
+        // The snapshot is taken by the first statement that reads.
+        reader.execute_batch("BEGIN; SELECT COUNT(*) FROM sqlite_schema")?;
+        Ok(reader)
+    }
+
     pub(crate) async fn prepare(&self, sql: &str) -> Result<()> {
         let reader = self.reader().await?;
         reader.prepare(sql)?;
@@ -274,6 +282,15 @@ pub(crate) fn all<T: FromRow>(conn: &Connection, sql: &str, args: &[Value<'_>]) 
         out.push(T::from_row(&Row::Lite(row))?);
     }
     Ok(out)
+}
+
+pub(crate) fn each(conn: &Connection, sql: &str, mut each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        each(&Row::Lite(row))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn exec(conn: &Connection, sql: &str, args: &[Value<'_>]) -> Result<u64> {

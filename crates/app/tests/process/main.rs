@@ -12,6 +12,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod backup;
 mod cli;
 mod client;
 mod cluster;
