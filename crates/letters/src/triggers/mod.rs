@@ -8,6 +8,7 @@
 //! - What is reported is compared and forgotten.
 //! - The plan is asked for when a letter is scheduled; one that lapses later disarms nothing.
 
+mod arm;
 pub(crate) mod cities;
 pub(crate) mod geo;
 mod hooks;
@@ -27,20 +28,24 @@ use kernel::{Problem, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::{cities::City, geo::Point, judge::Verdict, words::Haystack};
+use self::{
+    arm::{city_anchor, point_anchor, type_anchor, word_anchor},
+    cities::City,
+    geo::Point,
+    judge::Verdict,
+    words::Haystack,
+};
 use crate::{
     Letters,
-    model::{RecipientType, TriggerCondition, TriggerType},
-    store::{self, Armed, LetterRow},
+    store::{self, Armed},
     view, work,
 };
 
+pub(crate) use arm::armed;
 pub(crate) use hooks::Signed;
 
 /// How near to a point a LOCATION letter may be made to wait for, in metres.
 pub(crate) const RADII: RangeInclusive<f64> = 100.0..=50_000.0;
-/// Where its author did not say.
-const RADIUS: f64 = 500.0;
 /// How far a dry run looks for near misses, in metres.
 const NEAR: f64 = 150_000.0;
 /// So many near misses are told.
@@ -120,88 +125,6 @@ pub(crate) struct Reported {
     /// The caller's own letters that nearly fired, the nearest first, at most 50: in a dry run whatever the
     /// reason, otherwise those for which the position was not accurate enough.
     pub(crate) near_misses: Vec<Compared>,
-}
-
-/// The rows of a letter that is being scheduled.
-pub(crate) fn armed(letter: &LetterRow, condition: &TriggerCondition) -> Vec<Armed> {
-    let row = |number: i64, watcher: &str, anchor: String| Armed {
-        letter: letter.id.clone(),
-        schedule_no: letter.schedule_no,
-        number,
-        owner: letter.owner_id.clone(),
-        watcher: watcher.to_owned(),
-        anchor,
-        ..Armed::default()
-    };
-    match letter.trigger_type.unwrap_or_default() {
-        TriggerType::Time => Vec::new(),
-        TriggerType::Location => {
-            let watcher = match (letter.recipient_type, &letter.recipient_key) {
-                (RecipientType::Specific, Some(address)) => address,
-                _ => &letter.owner_id,
-            };
-            let Some(place) = &condition.location else { return Vec::new() };
-            let row = match (place.latitude, place.longitude, &place.city) {
-                (Some(latitude), Some(longitude), _) => {
-                    let radius = place.radius.unwrap_or(RADIUS);
-                    let cell = geo::cell(Point { latitude, longitude }, radius);
-                    Armed {
-                        latitude: Some(latitude),
-                        longitude: Some(longitude),
-                        radius: Some(radius),
-                        ..row(0, watcher, point_anchor(&cell))
-                    }
-                }
-                (_, _, Some(name)) => {
-                    let city = cities::named(name);
-                    Armed {
-                        latitude: city.map(|c| c.centre.latitude),
-                        longitude: city.map(|c| c.centre.longitude),
-                        radius: city.map(|c| c.radius),
-                        text: Some(name.clone()),
-                        ..row(0, watcher, city_anchor(&cities::key(name)))
-                    }
-                }
-                _ => return Vec::new(),
-            };
-            vec![row]
-        }
-        TriggerType::Event => {
-            let Some(event) = &condition.event else { return Vec::new() };
-            let event_type = event.kind.as_deref().map(words::fold);
-            let needles = event.keywords.iter().filter_map(|k| Some((k, words::Needle::of(k)?)));
-            let mut rows: Vec<Armed> = (0..)
-                .zip(needles)
-                .map(|(number, (keyword, needle))| Armed {
-                    text: Some(keyword.clone()),
-                    needle: Some(needle.text()),
-                    event_type: event_type.clone(),
-                    ..row(number, &letter.owner_id, word_anchor(&needle.anchor()))
-                })
-                .collect();
-            if let Some(kind) = event_type.filter(|_| event.keywords.is_empty()) {
-                let anchor = type_anchor(&kind);
-                rows.push(Armed { event_type: Some(kind), ..row(0, &letter.owner_id, anchor) });
-            }
-            rows
-        }
-    }
-}
-
-fn point_anchor(cell: &str) -> String {
-    format!("point:{cell}")
-}
-
-fn city_anchor(key: &str) -> String {
-    format!("city:{key}")
-}
-
-fn type_anchor(kind: &str) -> String {
-    format!("type:{kind}")
-}
-
-fn word_anchor(anchor: &str) -> String {
-    format!("word:{anchor}")
 }
 
 /// Makes letters due: of those given with their schedule numbers the ones that still wait.

@@ -84,7 +84,13 @@ impl Needle {
     /// single character of a script without spaces, which is in nearly every text.
     pub(crate) fn of(keyword: &str) -> Option<Self> {
         let mut tokens = tokens(keyword);
-        tokens.retain(|t| t != BREAK);
+        // A break begins nothing, and two of them never follow each other.
+        if tokens.first().is_some_and(|first| first == BREAK) {
+            tokens.remove(0);
+        }
+        if tokens.last().is_some_and(|last| last == BREAK) {
+            tokens.pop();
+        }
         match tokens.as_slice() {
             [] => None,
             [one] if is_char(one) => None,
@@ -92,7 +98,7 @@ impl Needle {
         }
     }
 
-    /// As it is stored; [`Needle::stored`] reads it.
+    /// As it is stored, a space after each token but the last; [`Needle::stored`] reads it.
     pub(crate) fn text(&self) -> String {
         self.0.join(" ")
     }
@@ -165,6 +171,7 @@ mod tests {
         check("毕业那天的典礼", "毕业典礼", false);
         check("我要毕 业\n了", "毕业", true);
         check("他毕,业已成", "毕业", false);
+        check("祝你毕业，快乐", "毕业,快乐!", true);
         check("结婚纪念日", "纪念日", true);
         check("得到第1名的成绩", "第1名", true);
         check("得到第１名", "第1名", true);
@@ -183,6 +190,8 @@ mod tests {
         check("Moving to New York-ish places", "new york", true);
         check("a brand-new yorkshire", "new york", false);
         check("Hello, world", "hello world", false);
+        check("Happy birthday, mom!", "«happy birthday, mom»", true);
+        check("Happy birthday mom!", "happy birthday, mom", false);
         check("grandma's birthday", "grandma", true);
         check("grandma\u{2019}s birthday", "grandma's birthdays", true);
         check("new\nbaby", "New  Baby", true);
