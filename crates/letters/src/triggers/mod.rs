@@ -10,7 +10,7 @@
 
 pub(crate) mod cities;
 pub(crate) mod geo;
-mod hooks;
+pub(crate) mod hooks;
 mod judge;
 mod stem;
 pub(crate) mod words;
