@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod keyring;
 
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
@@ -38,6 +39,9 @@ enum Command {
     /// Manage accounts
     #[command(subcommand)]
     User(User),
+    /// Manage the keys that seal what is stored
+    #[command(subcommand)]
+    Keyring(keyring::Keyring),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -111,6 +115,7 @@ impl Cli {
             Command::Export(export) => export.run(&settings).await?,
             Command::Import(import) => import.run(&settings).await?,
             Command::User(user) => user.run(&settings).await?,
+            Command::Keyring(keyring) => keyring.run(&settings).await?,
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));
                 let text = openapi(settings, &dir).await;

@@ -8,6 +8,7 @@ mod archive;
 pub mod cli;
 pub mod data;
 mod doctor;
+pub mod keyring;
 mod pages;
 mod serve;
 pub mod settings;

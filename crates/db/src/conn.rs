@@ -127,6 +127,18 @@ impl Db {
         }
     }
 
+    /// Leaves no older version of any row in the files of an in-process database. A database server keeps and
+    /// cleans its own files: there this does nothing.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] while readers still look at an older version.
+    pub async fn forget_old_versions(&self) -> Result<()> {
+        match &self.engine {
+            Engine::Lite(lite) => lite.empty_log().await,
+            Engine::Pg(_) => Ok(()),
+        }
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

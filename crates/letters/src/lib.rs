@@ -1,7 +1,7 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
-//! Owns `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`, `armed_triggers`, `trigger_hooks` and
-//! `hook_nonces`. Promises:
+//! Owns `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`, `unlock_attempts`,
+//! `armed_triggers`, `trigger_hooks` and `hook_nonces`. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
 //! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
@@ -10,13 +10,16 @@
 //! - A letter whose trigger fires is due at once, and final; it fires once. Reported positions and texts are
 //!   tested and forgotten: they are in no table, log or figure.
 //! - Nobody but its author sees anything of a letter before it is delivered.
-//! - The text of an encrypted letter is sealed at rest and leaves only through `unlock`.
+//! - The text and the files of an encrypted letter are sealed at rest and leave only through `unlock`; with a
+//!   passphrase the server itself cannot open them.
 
+mod attach;
 mod http;
 mod mail;
 mod migrations;
 mod model;
 mod ops;
+mod seal;
 mod store;
 mod triggers;
 mod view;
@@ -29,12 +32,16 @@ use axum::extract::FromRef;
 use blobs::Blobs;
 use db::Db;
 use httpkit::Limiter;
-use kernel::Clock;
+use kernel::{Clock, seal::Keyring};
 use tokio::sync::watch;
 
 pub use http::router;
 pub use migrations::MIGRATIONS;
-pub use work::{COLLECT_FILE, CollectFile, EMAIL, INBOX, Inbox, LetterMail, NOTICE, NoticeMail};
+pub use seal::SEALED;
+pub use work::{
+    COLLECT_FILE, COLLECT_OBJECT, CollectFile, CollectObject, EMAIL, FORGET, Forget, INBOX, Inbox,
+    LetterMail, NOTICE, NoticeMail,
+};
 
 /// How letters behave here.
 #[derive(Debug, Clone)]
@@ -55,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     /// Events of one hook.
     pub(crate) hook_events: Limiter,
+    pub(crate) kdf: seal::Kdf,
     /// True when the process is about to end, so that open streams end too.
     pub(crate) closing: watch::Receiver<bool>,
 }
@@ -64,7 +72,8 @@ impl Letters {
     #[must_use]
     pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
         let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
-        Self(Arc::new(Inner { accounts, blobs, config, hook_events, closing }))
+        let kdf = seal::Kdf::new();
+        Self(Arc::new(Inner { accounts, blobs, config, hook_events, kdf, closing }))
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -73,6 +82,10 @@ impl Letters {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.0.accounts.clock()
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        self.0.accounts.keyring()
     }
 
     pub(crate) fn public_url(&self) -> &str {

@@ -1,5 +1,5 @@
-//! The tables of letters: `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`, `armed_triggers`,
-//! `trigger_hooks`, `hook_nonces`.
+//! The tables of letters: `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`,
+//! `unlock_attempts`, `armed_triggers`, `trigger_hooks`, `hook_nonces`.
 //!
 //! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
 //! `status` or `delivered_at`: PostgreSQL delivers with heap-only updates, and SQLite twice as fast as with an
@@ -11,6 +11,7 @@ use db::Migration;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "letters/001_letters", sql: LETTERS },
     Migration { name: "letters/003_triggers", sql: TRIGGERS },
+    Migration { name: "letters/002_sealing", sql: SEALING },
 ];
 
 const LETTERS: &str = "
@@ -117,4 +118,30 @@ CREATE TABLE hook_nonces (
 --sqlite ) WITHOUT ROWID;
 --pg );
 CREATE INDEX hook_nonces_expiry ON hook_nonces (hook_id, expires_at);
+";
+
+/// A letter's key, wrapped by the keyring (`server`) or by its passphrase and its recovery key. A letter that
+/// was encrypted before has none: the keyring sealed its text. `object_key` is where a file's bytes are, where
+/// that is not the file's id; `sealed_key` opens them and `letter_id` names the letter that they belong to.
+const SEALING: &str = "
+CREATE TABLE letter_keys (
+    letter_id {ID} NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    server {BYTES},
+    passphrase {BYTES},
+    recovery {BYTES},
+    hint TEXT,
+    CHECK ((server IS NULL) <> (passphrase IS NULL))
+);
+
+CREATE TABLE unlock_attempts (
+    caller_id {ID} NOT NULL,
+    letter_id {ID} NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (caller_id, letter_id)
+);
+
+ALTER TABLE files ADD COLUMN object_key {ID};
+ALTER TABLE files ADD COLUMN sealed_key {BYTES};
+ALTER TABLE files ADD COLUMN letter_id {ID};
 ";

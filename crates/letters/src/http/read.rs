@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     model::{AttachmentType, EventCondition, Location, TriggerCondition},
     ops::{Attachment, Draft},
+    seal::{Passphrase, Secrecy},
     triggers::{RADII, words::Needle},
 };
 
@@ -47,16 +48,28 @@ pub(super) fn draft(f: &mut Fields, now: Timestamp) -> Draft {
             thumbnail: f.optional::<accounts::Url>("thumbnail").map(|t| t.0),
         }),
         is_encrypted: f.optional("isEncrypted"),
+        secrecy: Secrecy {
+            passphrase: passphrase(f, "passphrase"),
+            new_passphrase: passphrase(f, "newPassphrase"),
+            hint: f.optional::<text::Line<200>>("passphraseHint").map(|t| t.0),
+        },
         capsule_style: f.optional::<text::Line<64>>("capsuleStyle").map(|t| t.0),
     };
-    if f.has("passphrase") {
-        f.rule("passphrase", "letters that only a passphrase opens are not available yet");
-    }
     if draft.send_time.is_some_and(|t| t <= now) {
         f.rule("sendTime", "must be later than now");
         draft.send_time = None;
     }
     draft
+}
+
+/// A letter's passphrase, from 8 to 1024 characters.
+pub(super) fn passphrase(f: &mut Fields, name: &str) -> Option<Passphrase> {
+    let text: text::Opaque<1024> = f.optional(name)?;
+    if text.0.trim().chars().nth(7).is_none() {
+        f.rule(name, "must have at least 8 characters");
+        return None;
+    }
+    Some(Passphrase::new(text.0))
 }
 
 fn email(f: &mut Fields) -> Option<(String, String)> {

@@ -2,6 +2,7 @@
 
 mod files;
 mod hooks;
+mod keys;
 mod lists;
 mod triggers;
 
@@ -14,6 +15,7 @@ use crate::model::{RecipientType, Status, Stored, TriggerType};
 
 pub(crate) use files::*;
 pub(crate) use hooks::*;
+pub(crate) use keys::*;
 pub(crate) use lists::*;
 pub(crate) use triggers::*;
 

@@ -71,7 +71,8 @@ impl Signed<'_> {
     }
 }
 
-fn place(hook: &str) -> String {
+/// Where a hook's secret lies.
+pub(crate) fn place(hook: &str) -> String {
     format!("trigger_hooks:{hook}:secret")
 }
 

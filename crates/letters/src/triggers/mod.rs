@@ -11,7 +11,7 @@
 mod arm;
 pub(crate) mod cities;
 pub(crate) mod geo;
-mod hooks;
+pub(crate) mod hooks;
 mod judge;
 mod stem;
 pub(crate) mod words;
