@@ -1,7 +1,7 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
-//! Owns `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`, `armed_triggers`, `trigger_hooks` and
-//! `hook_nonces`. Promises:
+//! Owns `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`, `armed_triggers`, `trigger_hooks`,
+//! `hook_nonces`, and what is counted of letters. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
 //! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
@@ -12,12 +12,15 @@
 //! - Nobody but its author sees anything of a letter before it is delivered.
 //! - The text of an encrypted letter is sealed at rest and leaves only through `unlock`.
 
+mod analysis;
 mod http;
 mod mail;
 mod migrations;
 mod model;
 mod ops;
+mod statistics;
 mod store;
+mod timeline;
 mod triggers;
 mod view;
 mod work;
@@ -30,8 +33,9 @@ use blobs::Blobs;
 use db::Db;
 use httpkit::Limiter;
 use kernel::Clock;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
+pub use analysis::{ANALYSIS, Analysis};
 pub use http::router;
 pub use migrations::MIGRATIONS;
 pub use work::{COLLECT_FILE, CollectFile, EMAIL, INBOX, Inbox, LetterMail, NOTICE, NoticeMail};
@@ -57,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) hook_events: Limiter,
     /// True when the process is about to end, so that open streams end too.
     pub(crate) closing: watch::Receiver<bool>,
+    /// Held for one step of counting letters, so that a large account does not take all processors.
+    pub(crate) counting: Mutex<()>,
 }
 
 impl Letters {
@@ -64,7 +70,7 @@ impl Letters {
     #[must_use]
     pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
         let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
-        Self(Arc::new(Inner { accounts, blobs, config, hook_events, closing }))
+        Self(Arc::new(Inner { accounts, blobs, config, hook_events, closing, counting: Mutex::new(()) }))
     }
 
     pub(crate) fn db(&self) -> &Db {

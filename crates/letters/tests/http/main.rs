@@ -10,7 +10,9 @@
 
 mod armed;
 mod attachments;
+mod bulk;
 mod drafts;
+mod emotions;
 mod encrypted;
 mod events;
 mod files;
@@ -25,6 +27,9 @@ mod schedule;
 mod seed_001;
 mod seed_002;
 mod seed_003;
+mod statistics;
+mod statistics_model;
+mod timeline;
 mod times;
 mod trigger_races;
 mod triggers;
