@@ -123,6 +123,7 @@ CREATE INDEX hook_nonces_expiry ON hook_nonces (hook_id, expires_at);
 
 /// What was sent, the author's side of `inbox`; what is counted of it; and what letters feel like.
 ///
+/// `inbox_counted` has, as JSON, how many letters came to a mailbox in each month, of those that came before `until`.
 /// A letter that is `counted` is in `sent_counts`, with `letter_words` (JSON) as its share of the words.
 const STATISTICS: &str = "
 CREATE TABLE sent_letters (
@@ -154,6 +155,12 @@ CREATE TABLE sent_counts (
 --sqlite ) WITHOUT ROWID;
 --pg );
 CREATE INDEX sent_counts_most ON sent_counts (owner_id, kind, n DESC, name);
+
+CREATE TABLE inbox_counted (
+    mailbox {ID} NOT NULL PRIMARY KEY,
+    until BIGINT NOT NULL,
+    months TEXT NOT NULL
+);
 
 CREATE TABLE letter_emotions (
     letter_id {ID} NOT NULL PRIMARY KEY,

@@ -7,11 +7,14 @@
 //!   then reads sums, however many letters there are.
 //! - Nothing of an encrypted letter's text is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use accounts::{Caller, mask_address};
 use db::{Conn, Tx};
-use kernel::{Problem, Timestamp};
+use kernel::{Problem, Timestamp, time::days};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,12 +25,17 @@ use crate::{
 };
 
 /// So many letters are counted in one transaction, and texts of so many characters.
-const STEP: i64 = 1000;
-const STEP_CHARACTERS: i64 = 2_000_000;
+const STEP: i64 = 500;
+const STEP_CHARACTERS: i64 = 1_000_000;
 /// So many different words of one letter are counted, its most frequent ones.
 const WORDS_PER_LETTER: usize = 1000;
 /// What is longer is no word.
 const WORD_CHARACTERS: usize = 32;
+/// So old is what counts as settled in an inbox: no delivery takes so long to be committed, and no clock is set
+/// back so far.
+const SETTLED: Duration = Duration::from_secs(3600);
+/// So many letters are counted again and again before their number is remembered.
+const WORTH_REMEMBERING: i64 = 1000;
 /// So many words has a cloud.
 const CLOUD: i64 = 50;
 
@@ -79,7 +87,12 @@ struct Month {
 }
 
 /// The shares of a letter and its words.
-fn shares(row: &SentRow, words: &HashMap<String, i64>, sign: i64, into: &mut HashMap<(&'static str, String), i64>) {
+fn shares(
+    row: &SentRow,
+    words: &HashMap<String, i64>,
+    sign: i64,
+    into: &mut HashMap<(&'static str, String), i64>,
+) {
     let seconds = i64::try_from(row.send_time.since(row.scheduled_at).as_secs()).unwrap_or(i64::MAX);
     let mut add = |kind, name: String, n: i64| *into.entry((kind, name)).or_default() += sign * n;
     add(MONTH, row.scheduled_at.month(), 1);
@@ -138,8 +151,7 @@ impl Letters {
         let mut conn = self.db().read().await?;
         let rows = store::counts(&mut conn, caller.id(), &caller.email_key, CLOUD).await?;
         let counts = Counts::of(rows);
-        let months = last_months(now, months);
-        let received = received(&mut conn, caller, &months).await?;
+        let received = self.received(&mut conn, caller, now).await?;
         let of_month = |name: &String| Month {
             month: name.clone(),
             sent: counts.months.get(name).copied().unwrap_or_default(),
@@ -152,7 +164,7 @@ impl Letters {
             most_frequent_recipient: most_frequent(&mut conn, caller, &counts.recipients).await?,
             most_common_year: first_of_most(&counts.years).and_then(|year| year.parse().ok()),
             keyword_cloud: cloud(counts.words),
-            monthly_stats: months.iter().map(|stretch| of_month(&stretch.name)).collect(),
+            monthly_stats: last_months(now, months).iter().map(of_month).collect(),
         })
     }
 
@@ -228,31 +240,89 @@ impl Counts {
     }
 }
 
-/// The last `n` months up to now, the current one last and open-ended: a clock that was set back hides nothing.
-fn last_months(now: Timestamp, n: usize) -> Vec<Stretch> {
-    let mut all = Vec::with_capacity(n);
-    let (mut month, mut end) = (now.month_start(), i64::MAX);
-    for _ in 0..n {
-        all.push(Stretch { name: month.month(), start: month.micros(), end });
-        end = month.micros();
-        month = Timestamp::from_micros(end - 1).month_start();
-    }
+/// The last `n` months up to now, the current one last.
+fn last_months(now: Timestamp, n: usize) -> Vec<String> {
+    let before = |month: &Timestamp| Some(Timestamp::from_micros(month.micros() - 1).month_start());
+    let months = std::iter::successors(Some(now.month_start()), before);
+    let mut all: Vec<String> = months.take(n).map(Timestamp::month).collect();
     all.reverse();
     all
 }
 
-/// How many letters came to the caller in each of these months, and under the empty name before them.
-async fn received(conn: &mut Conn, caller: &Caller, months: &[Stretch]) -> db::Result<HashMap<String, i64>> {
-    let start = months.first().map_or(i64::MAX, |month| month.start);
-    let mut stretches = vec![Stretch { name: String::new(), start: i64::MIN, end: start }];
-    stretches.extend(months.iter().cloned());
-    let mut all = HashMap::new();
-    for mailbox in own_mailboxes(caller) {
-        for (month, n) in store::received_in(conn, mailbox, &stretches).await? {
-            *all.entry(month).or_default() += n;
-        }
+/// The time from `start` to `end` (not included) in stretches of one month each.
+fn stretches(start: Timestamp, end: Timestamp) -> Vec<Stretch> {
+    let mut all = Vec::new();
+    let mut from = start;
+    while from < end {
+        // In the next month, whatever length this one has.
+        let to = (from.month_start() + days(31)).month_start().min(end);
+        all.push(Stretch { month: from.month(), start: from.micros(), end: to.micros() });
+        from = to;
     }
-    Ok(all)
+    all
+}
+
+impl Letters {
+    /// How many letters came to the caller in each month.
+    async fn received(
+        &self,
+        conn: &mut Conn,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, i64>, Problem> {
+        let mut all = BTreeMap::new();
+        for mailbox in own_mailboxes(caller) {
+            for (month, n) in self.received_at(conn, mailbox, now).await? {
+                *all.entry(month).or_default() += n;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same of one mailbox. An inbox only grows, and only at its end, so that what came before [`SETTLED`] is
+    /// counted once and remembered.
+    async fn received_at(
+        &self,
+        conn: &mut Conn,
+        mailbox: &str,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, i64>, Problem> {
+        let counted = store::inbox_counted(conn, mailbox).await?;
+        let before = counted.as_ref().map(|(until, _)| *until);
+        let mut months: BTreeMap<String, i64> = match &counted {
+            Some((_, json)) => serde_json::from_str(json).map_err(|e| unreadable(&e))?,
+            None => BTreeMap::new(),
+        };
+        let start = match before {
+            Some(until) => until,
+            None => match store::first_arrival(conn, mailbox).await? {
+                Some(first) => first,
+                None => return Ok(months),
+            },
+        };
+        let settled = (now - SETTLED).max(start);
+        let add = |months: &mut BTreeMap<String, i64>, rows: Vec<(String, i64)>| -> i64 {
+            rows.into_iter()
+                .map(|(month, n)| {
+                    *months.entry(month).or_default() += n;
+                    n
+                })
+                .sum()
+        };
+        let old = store::received_in(conn, mailbox, &stretches(start, settled)).await?;
+        if add(&mut months, old) >= WORTH_REMEMBERING {
+            let json = serde_json::to_string(&months).map_err(|e| unreadable(&e))?;
+            let mut tx = self.db().begin().await?;
+            store::set_inbox_counted(&mut tx, mailbox, before, settled, &json).await?;
+            tx.commit().await?;
+        }
+        // Beyond now, too: a clock that was set back hides nothing.
+        let end = now.max(settled) + days(366);
+        let new = store::received_in(conn, mailbox, &stretches(settled, end)).await?;
+        add(&mut months, new);
+        months.retain(|_, n| *n > 0);
+        Ok(months)
+    }
 }
 
 /// The first of the names with the largest count.
@@ -304,12 +374,21 @@ mod tests {
     fn months_end_with_the_current_one() {
         let now: Timestamp = "2028-03-31T23:59:59.999999Z".parse().unwrap();
         let months = last_months(now, 14);
-        let names: Vec<&str> = months.iter().map(|m| m.name.as_str()).collect();
-        assert_eq!(names[..3], ["2027-02", "2027-03", "2027-04"]);
-        assert_eq!(names[10..], ["2027-12", "2028-01", "2028-02", "2028-03"]);
-        let leap = &months[12];
-        assert_eq!(leap.end - leap.start, 29 * 86_400 * 1_000_000);
-        assert!(months.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert_eq!(months[..3], ["2027-02", "2027-03", "2027-04"]);
+        assert_eq!(months[10..], ["2027-12", "2028-01", "2028-02", "2028-03"]);
+    }
+
+    #[test]
+    fn stretches_are_months_without_gaps() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (start, end) = (at("2027-12-31T12:00:00Z"), at("2029-03-01T00:00:00.000001Z"));
+        let all = stretches(start, end);
+        let names: Vec<&str> = all.iter().map(|s| s.month.as_str()).collect();
+        assert_eq!((names.len(), names[0], names[2], names[15]), (16, "2027-12", "2028-02", "2029-03"));
+        assert_eq!(all[2].end - all[2].start, 29 * 86_400 * 1_000_000);
+        assert_eq!((all[0].start, all[15].end), (start.micros(), end.micros()));
+        assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert!(stretches(end, start).is_empty());
     }
 
     #[test]
@@ -325,10 +404,12 @@ mod tests {
 
     #[test]
     fn a_text_of_any_length_has_so_many_words() {
-        let long: String = (0..3000).map(|n| format!("word{} ", "abcdefghij".chars().nth(n % 10).unwrap_or('k'))).collect();
-        assert!(words_of(&long).len() <= 10);
-        let many: String = (0..3000_u32).map(|n| format!("w{} ", char::from_u32(0x61 + n % 26).map_or(n.to_string(), |c| format!("{c}{c}x{}", "y".repeat((n / 26 % 20) as usize))))).collect();
-        assert!(words_of(&many).len() <= WORDS_PER_LETTER);
+        let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap());
+        let word = |n: usize| format!("quokka{}{}{} ", letter(n / 676), letter(n / 26), letter(n));
+        let long: String = (0..1500).map(word).chain((500..1500).map(word)).collect();
+        let words = words_of(&long);
+        assert_eq!(words.len(), WORDS_PER_LETTER);
+        assert!(words.values().all(|n| *n == 2), "the rarer ones went");
         assert!(words_of(&"x".repeat(100)).is_empty());
     }
 }

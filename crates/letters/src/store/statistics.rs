@@ -1,4 +1,5 @@
-//! SQL on what authors have sent: `sent_letters`, and what is counted of them in `sent_counts`.
+//! SQL on what authors have sent: `sent_letters`, and what is counted of them in `sent_counts`; and on what
+//! came to mailboxes, `inbox_counted`.
 //!
 //! Scheduling adds a row to `sent_letters`, revoking removes it. Counting comes later, when somebody asks, many
 //! letters in a step: under the author's lock a letter is marked as counted, its words are kept, and its
@@ -103,7 +104,11 @@ pub(crate) async fn lock_counts(tx: &mut Tx, owner: &str) -> Result<()> {
 
 /// Up to `most` letters of an author that are not counted yet, and how many characters their texts have: none
 /// where the text is encrypted.
-pub(crate) async fn uncounted(conn: &mut Conn, owner: &str, most: i64) -> Result<Vec<(String, Timestamp, i64)>> {
+pub(crate) async fn uncounted(
+    conn: &mut Conn,
+    owner: &str,
+    most: i64,
+) -> Result<Vec<(String, Timestamp, i64)>> {
     conn.all(
         sql!(
             "SELECT s.letter_id, s.scheduled_at, CAST(COALESCE(LENGTH(c.content), 0) AS BIGINT)
@@ -222,10 +227,11 @@ pub(crate) async fn counts(
     .await
 }
 
-/// A stretch of time, named for the answer.
+/// A stretch of time in one month.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Stretch {
-    pub(crate) name: String,
+    /// `2026-11`
+    pub(crate) month: String,
     /// Microseconds, included.
     pub(crate) start: i64,
     /// Microseconds, not included.
@@ -238,16 +244,55 @@ pub(crate) async fn received_in(
     mailbox: &str,
     stretches: &[Stretch],
 ) -> Result<Vec<(String, i64)>> {
+    if stretches.is_empty() {
+        return Ok(Vec::new());
+    }
     conn.all(
         sql!(
-            sqlite: "SELECT value ->> 'name', (SELECT COUNT(*) FROM inbox WHERE mailbox = $1
+            sqlite: "SELECT value ->> 'month', (SELECT COUNT(*) FROM inbox WHERE mailbox = $1
                         AND delivered_at >= value ->> 'start' AND delivered_at < value ->> 'end')
                      FROM json_each($2)",
-            postgres: r#"SELECT name, (SELECT COUNT(*) FROM inbox WHERE mailbox = $1
+            postgres: r#"SELECT month, (SELECT COUNT(*) FROM inbox WHERE mailbox = $1
                             AND delivered_at >= x.start AND delivered_at < x."end")
-                         FROM json_to_recordset($2) AS x(name TEXT, start BIGINT, "end" BIGINT)"#
+                         FROM json_to_recordset($2) AS x(month TEXT, start BIGINT, "end" BIGINT)"#
         ),
         args![mailbox, json(&stretches)?],
     )
     .await
+}
+
+/// When the first letter came to a mailbox.
+pub(crate) async fn first_arrival(conn: &mut Conn, mailbox: &str) -> Result<Option<Timestamp>> {
+    let first: Option<(Timestamp,)> = conn
+        .opt(
+            sql!("SELECT delivered_at FROM inbox WHERE mailbox = $1 ORDER BY delivered_at LIMIT 1"),
+            args![mailbox],
+        )
+        .await?;
+    Ok(first.map(|(at,)| at))
+}
+
+/// What is counted of a mailbox already: until when (not included), and the months as JSON.
+pub(crate) async fn inbox_counted(conn: &mut Conn, mailbox: &str) -> Result<Option<(Timestamp, String)>> {
+    conn.opt(sql!("SELECT until, months FROM inbox_counted WHERE mailbox = $1"), args![mailbox]).await
+}
+
+/// Writes what is counted of a mailbox, unless somebody else has counted on from `before`.
+pub(crate) async fn set_inbox_counted(
+    tx: &mut Tx,
+    mailbox: &str,
+    before: Option<Timestamp>,
+    until: Timestamp,
+    months: &str,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO inbox_counted (mailbox, until, months) VALUES ($1, $3, $4)
+             ON CONFLICT (mailbox) DO UPDATE SET until = excluded.until, months = excluded.months
+             WHERE inbox_counted.until = $2"
+        ),
+        args![mailbox, before, until, months],
+    )
+    .await
+    .map(drop)
 }

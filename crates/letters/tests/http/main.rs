@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
     clippy::large_futures,
     reason = "tests"
 )]

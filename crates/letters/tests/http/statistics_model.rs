@@ -21,8 +21,13 @@ const TEXTS: [&str; 5] = [
     "……",
     "冬天的咖啡，夏天的海边",
 ];
-const RECIPIENTS: [Option<&str>; 5] =
-    [None, Some("friend@example.com"), Some("stranger@example.com"), Some("zhangsan@example.com"), Some("PUBLIC")];
+const RECIPIENTS: [Option<&str>; 5] = [
+    None,
+    Some("friend@example.com"),
+    Some("stranger@example.com"),
+    Some("zhangsan@example.com"),
+    Some("PUBLIC"),
+];
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -142,7 +147,8 @@ impl History {
         let sent: Vec<(&Letter, Timestamp, Timestamp)> =
             self.letters.iter().filter_map(|l| l.sent.map(|(from, to)| (l, from, to))).collect();
         let opens = |l: &&Letter| RECIPIENTS[l.to].is_none_or(|to| to == self.user.email);
-        let received: Vec<Timestamp> = self.letters.iter().filter(opens).filter_map(|l| l.delivered).collect();
+        let received: Vec<Timestamp> =
+            self.letters.iter().filter(opens).filter_map(|l| l.delivered).collect();
         let (mut years, mut people) = (BTreeMap::<i16, i64>::new(), HashMap::<&str, i64>::new());
         let (mut words, mut seconds) = (BTreeMap::<String, i64>::new(), 0);
         for (l, from, to) in &sent {
