@@ -77,7 +77,21 @@ pub(super) fn items(text: &str) -> Vec<Item> {
     english_items(&english, &mut out);
     let question = last.ends_with(['吗', '呢']) && text.trim_end().ends_with(last);
     out.push(Item::End { question, exclaims: false });
+    settle(&mut out);
     out
+}
+
+/// Words that are a degree before a sense and a sense alone become what they are here.
+fn settle(items: &mut [Item]) {
+    let mut next = None;
+    for item in items.iter_mut().rev() {
+        if let Item::Role(Role::Either(polarity, factor)) = *item {
+            let degree = matches!(next, Some(Item::Role(Role::Sense(sense))) if sense.polarity != 0.0);
+            let sense = Sense { polarity, emotions: [None; 2] };
+            *item = Item::Role(if degree { Role::Degree(factor) } else { Role::Sense(sense) });
+        }
+        next = Some(*item);
+    }
 }
 
 fn mark_item(mark: char, last: &str, out: &mut Vec<Item>) {
