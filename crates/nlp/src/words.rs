@@ -16,7 +16,8 @@ static JIEBA: OnceLock<Jieba> = OnceLock::new();
 static STOP: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     list(include_str!("../data/stop_zh.txt")).chain(list(include_str!("../data/stop_en.txt"))).collect()
 });
-static WEAK: LazyLock<HashSet<&'static str>> = LazyLock::new(|| list(include_str!("../data/weak_en.txt")).collect());
+static WEAK: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| list(include_str!("../data/weak_en.txt")).collect());
 static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
 
 /// Single characters that are what a text is about. All others are too ambiguous to count alone.

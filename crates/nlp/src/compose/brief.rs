@@ -14,6 +14,8 @@ pub(super) struct Brief {
     pub addressed: bool,
     /// The occasion: a key of the templates.
     pub theme: &'static str,
+    /// The topic that belongs to the occasion, or nothing: 创业 of work.
+    pub subject: String,
     /// What it is about, the most telling first.
     pub topics: Vec<String>,
     /// Wishes and plans, in the writer's words.
@@ -276,15 +278,17 @@ impl Brief {
             .filter_map(|(word, name)| Some((lower.find(word)?, *name)))
             .min_by_key(|(at, _)| *at)
             .map(|(_, name)| name);
-        let theme = THEMES
-            .iter()
-            .find(|(_, words)| words.iter().any(|word| lower.contains(word)))
-            .map_or("life", |(key, _)| key);
+        let occasion = THEMES.iter().find(|(_, words)| words.iter().any(|word| lower.contains(word)));
+        let topics = topics(&both);
+        let belongs = |topic: &&String| {
+            occasion.is_some_and(|(_, words)| words.iter().any(|word| topic.contains(word.trim())))
+        };
         Self {
             to: named.unwrap_or(if chinese { "未来的我" } else { "future me" }).to_owned(),
             addressed: named.is_some(),
-            theme,
-            topics: topics(&both),
+            theme: occasion.map_or("life", |(key, _)| key),
+            subject: topics.iter().find(belongs).cloned().unwrap_or_default(),
+            topics,
             goals: goals(&both),
             when: when(&both, chinese),
         }
