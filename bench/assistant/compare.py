@@ -254,7 +254,7 @@ def main():
     answers = ours()
     load = answers["load", None][0]["ms"]
     print(f"Loading the dictionaries of the embedded engine: {load} ms.")
-    for file in ("sentiment.jsonl", "own_sentiment.jsonl"):
+    for file in ("sentiment.jsonl", "own_sentiment.jsonl", "second_sentiment.jsonl"):
         sentiment_table(file, answers)
         keyword_table(file, answers)
     for file in ("summaries.jsonl", "own_summaries.jsonl"):

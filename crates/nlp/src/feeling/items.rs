@@ -23,8 +23,8 @@ static EN: LazyLock<Lexicon> = LazyLock::new(|| {
 });
 static VADER: LazyLock<SentimentIntensityAnalyzer> = LazyLock::new(SentimentIntensityAnalyzer::new);
 
-/// Single characters that may be split from the front of a dictionary word: 不|开心, 很|好.
-const PREFIXES: &str = "不没很太好真最更挺超未别";
+/// Single characters that may be split from the front of a dictionary word: 不|开心, 很|美.
+const PREFIXES: &str = "不没很太真最更挺超未别";
 /// Single characters that may be split from its end: 喜欢|上, 开心|的.
 const SUFFIXES: &str = "了着过的地得死极上到坏透";
 
