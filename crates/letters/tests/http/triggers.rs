@@ -107,6 +107,8 @@ testkit::both! {
         assert_eq!(app.list(&author, "type=INBOX").await, [mail]);
         // Once: neither by another report nor when its time comes.
         assert!(fired(&at_place(&app, &author, place(HERE.0, HERE.1)).await).is_empty());
+        // What arrived is analysed, and then nothing is left to do.
+        app.advance_to(app.now() + MINUTE).await;
         assert_eq!(app.advance_to(send).await, 0);
         assert_eq!(armed(&app).await, 0);
     }
