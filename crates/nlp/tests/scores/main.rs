@@ -1,0 +1,5 @@
+//! Scores on labelled texts, against the goals that the project set itself, and what holds for any text.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+
+mod data;
+mod golden;
