@@ -36,7 +36,9 @@ static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(|| {
         address: Regex::new(r"(?i)[a-z0-9.!#$%&'*+/=?^_{|}~-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+")?,
         phone: Regex::new(r"\+?\d(?:[ ().-]{0,2}\d){6,14}")?,
         iban: Regex::new(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?")?,
-        price: Regex::new(&format!(r"(?i)[¥￥$€£]\s?(\d[\d,]*(?:\.\d+)?)|(\d[\d,]*(?:\.\d+)?)\s?(?:{money})"))?,
+        price: Regex::new(&format!(
+            r"(?i)[¥￥$€£]\s?(\d[\d,]*(?:\.\d+)?)|(\d[\d,]*(?:\.\d+)?)\s?(?:{money})"
+        ))?,
         picture: Regex::new(r"!\[[^\]]*\]\(|<img\b")?,
         machine: Regex::new(
             r"(?i)\bas an? (?:ai|artificial intelligence|language model)\b|\bi(?:'m| am) (?:just )?an? (?:ai|language model)\b|作为(?:一个|一名|一款)?(?:AI|人工智能|语言模型|大模型)",
@@ -60,12 +62,16 @@ pub(crate) fn foreign(answer: &str, material: &[&str]) -> Vec<Foreign> {
         || p.link.find_iter(answer).any(|m| !said(m.as_str()))
         || p.address.find_iter(answer).any(|m| !said(m.as_str()))
         || p.iban.find_iter(answer).any(|m| is_iban(m.as_str()) && !said(m.as_str()))
-        || p.phone.find_iter(answer).any(|m| is_phone(m.as_str()) && !given_digits.contains(&digits(m.as_str())));
+        || p.phone
+            .find_iter(answer)
+            .any(|m| is_phone(m.as_str()) && !given_digits.contains(&digits(m.as_str())));
     let amounts = |text: &str| -> HashSet<String> {
-        let found = p.price.captures_iter(text).filter_map(|c| c.get(1).or(c.get(2)).map(|m| plain(m.as_str())));
+        let found =
+            p.price.captures_iter(text).filter_map(|c| c.get(1).or(c.get(2)).map(|m| plain(m.as_str())));
         found.collect()
     };
-    let numbers: HashSet<String> = given.split(|c: char| !c.is_ascii_digit() && !",.".contains(c)).map(plain).collect();
+    let numbers: HashSet<String> =
+        given.split(|c: char| !c.is_ascii_digit() && !",.".contains(c)).map(plain).collect();
     let price = amounts(answer).iter().any(|amount| !numbers.contains(amount));
     [contact.then_some(Foreign::Contact), price.then_some(Foreign::Price)].into_iter().flatten().collect()
 }
@@ -125,10 +131,12 @@ mod tests {
 
     #[test]
     fn promises_and_machines() {
-        for text in ["I will get back to you soon.", "我们会尽快为您处理", "稍后给您回电", "保证退款"] {
+        for text in ["I will get back to you soon.", "我们会尽快为您处理", "稍后给您回电", "保证退款"]
+        {
             assert!(promises(text), "{text}");
         }
-        for text in ["You can send it back within 7 days.", "退款在 7 天内到账。", "请提供订单号。"] {
+        for text in ["You can send it back within 7 days.", "退款在 7 天内到账。", "请提供订单号。"]
+        {
             assert!(!promises(text), "{text}");
         }
         assert!(speaks_as_machine("As an AI language model, I …") && speaks_as_machine("作为一个人工智能，"));

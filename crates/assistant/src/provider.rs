@@ -33,6 +33,7 @@ use crate::{
     address::is_refused,
     breaker::Breaker,
     config::{Protocol, Provider},
+    read,
 };
 
 /// A connection takes at most this long.
@@ -101,6 +102,8 @@ pub(crate) enum CallError {
     Busy,
     #[error("resting after failures")]
     Open,
+    #[error("the caller went away")]
+    Abandoned,
 }
 
 impl CallError {
@@ -116,6 +119,11 @@ impl CallError {
         };
         let [random] = kernel::id::random().unwrap_or([128]);
         Some(least + Duration::from_millis(u64::from(random) * jitter / 255))
+    }
+
+    /// Whether the provider may have read (and charge for) what was sent.
+    pub(crate) fn may_have_cost(self) -> bool {
+        matches!(self, Self::Timeout | Self::Malformed | Self::Cut | Self::Declined | Self::Abandoned)
     }
 
     /// Whether the answer's form may be what was refused.
@@ -141,20 +149,23 @@ impl Model {
     ///
     /// # Errors
     /// The HTTP client cannot be made.
-    pub(crate) fn new(provider: &Provider, clock: Clock) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(provider: &Provider, clock: Clock) -> Result<Self, std::io::Error> {
         let adapter = match provider.protocol {
             Protocol::OpenAi => AdapterKind::OpenAI,
             Protocol::Anthropic => AdapterKind::Anthropic,
             Protocol::Gemini => AdapterKind::Gemini,
         };
-        let client = genai::Client::builder().with_reqwest(http_client()?).with_adapter_kind(adapter);
+        let http = http_client().map_err(std::io::Error::other)?;
+        let client = genai::Client::builder().with_reqwest(http).with_adapter_kind(adapter).build();
+        let client = client.map_err(|_| std::io::Error::other("the provider's client cannot be made"))?;
+        // A server that needs no key gets one that is none, since the library wants one.
+        let key = Some(provider.api_key.0.as_str()).filter(|key| !key.is_empty()).unwrap_or("none");
         Ok(Self {
-            // Fails only while making an HTTP client of its own.
-            client: client.build().unwrap_or_default(),
+            client,
             target: ServiceTarget {
                 endpoint: Endpoint::from_owned(provider.base_url.as_str()),
                 // Never from the environment, which is the library's habit.
-                auth: AuthData::from_single(provider.api_key.0.as_str()),
+                auth: AuthData::from_single(key),
                 model: ModelIden::new(adapter, provider.model.as_str()),
             },
             clock,
@@ -168,6 +179,11 @@ impl Model {
     /// `openai:gpt-x`
     pub(crate) fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Whether it refused a schema and did without one.
+    pub(crate) fn refuses_schemas(&self) -> bool {
+        self.without_schema.load(Ordering::Relaxed)
     }
 
     /// A place among those who may call.
@@ -200,12 +216,12 @@ impl Model {
         result
     }
 
-    /// The whole answer, too; its pieces go to `piece` while they come, thoughts apart.
+    /// The whole answer, too; its pieces go to `piece` while they come, until it says that nobody listens.
     pub(crate) async fn stream(
         &self,
         prompt: &Prompt,
         deadline: Instant,
-        mut piece: impl FnMut(&str),
+        mut piece: impl FnMut(&str) -> bool,
     ) -> Result<Completion, CallError> {
         let mut text = String::new();
         let mut result = self.attempt_stream(prompt, deadline, &mut text, &mut piece).await;
@@ -233,12 +249,19 @@ impl Model {
     }
 
     fn note(&self, error: Option<CallError>) {
-        let Some(error) = error else { return self.breaker.succeeded() };
+        let Some(error) = error.filter(|error| *error != CallError::Abandoned) else {
+            return self.breaker.succeeded();
+        };
         let opened = self.breaker.failed(self.clock.now());
         tracing::warn!(engine = self.label, %error, opened, "the provider did not answer");
     }
 
-    async fn attempt(&self, prompt: &Prompt, schema: bool, deadline: Instant) -> Result<Completion, CallError> {
+    async fn attempt(
+        &self,
+        prompt: &Prompt,
+        schema: bool,
+        deadline: Instant,
+    ) -> Result<Completion, CallError> {
         let options = self.options(prompt, schema);
         let call = self.client.exec_chat(self.target.clone(), request(prompt), Some(&options));
         let response = tokio::time::timeout_at(deadline.into(), call).await;
@@ -257,7 +280,7 @@ impl Model {
         prompt: &Prompt,
         deadline: Instant,
         text: &mut String,
-        piece: &mut impl FnMut(&str),
+        piece: &mut impl FnMut(&str) -> bool,
     ) -> Result<Tokens, CallError> {
         let options = self.options(prompt, false).with_capture_usage(true);
         let call = self.client.exec_chat_stream(self.target.clone(), request(prompt), Some(&options));
@@ -275,7 +298,9 @@ impl Model {
                 }
                 ChatStreamEvent::Chunk(chunk) => {
                     text.push_str(&chunk.content);
-                    piece(&chunk.content);
+                    if !piece(&chunk.content) {
+                        return Err(CallError::Abandoned);
+                    }
                 }
                 ChatStreamEvent::End(end) => {
                     let tokens = end.captured_usage.as_ref().and_then(counted);
@@ -313,8 +338,7 @@ fn text_of(response: ChatResponse) -> String {
     let reasoning = response.reasoning_content;
     let text = response.content.into_texts().concat();
     let text = if text.trim().is_empty() { reasoning.unwrap_or_default() } else { text };
-    let end = text.floor_char_boundary(MOST_BYTES.min(text.len()));
-    text.get(..end).unwrap_or_default().to_owned()
+    read::beginning(&text, MOST_BYTES).to_owned()
 }
 
 /// What the provider counted, unless it counted nothing.

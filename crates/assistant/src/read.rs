@@ -13,8 +13,7 @@ const MOST_STARTS: usize = 64;
 
 /// The first whole JSON object in a text, thoughts left out.
 pub(crate) fn first_object(text: &str) -> Option<Object> {
-    let text = text.get(..text.floor_char_boundary(MOST_BYTES.min(text.len())))?;
-    let text = without_thoughts(text);
+    let text = without_thoughts(beginning(text, MOST_BYTES));
     let starts = text.match_indices('{').map(|(at, _)| at).take(MOST_STARTS);
     starts.into_iter().find_map(|at| {
         let rest = text.get(at..)?;
@@ -23,6 +22,12 @@ pub(crate) fn first_object(text: &str) -> Option<Object> {
             _ => None,
         }
     })
+}
+
+/// The first `most` bytes of a text, and up to three fewer where a character would be cut.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let ends = (most.saturating_sub(3)..=most).rev();
+    ends.into_iter().find_map(|end| text.get(..end)).filter(|_| text.len() > most).unwrap_or(text)
 }
 
 /// Text without `<think>…</think>`; what was not closed stays, since the answer may be in it.

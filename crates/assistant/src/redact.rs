@@ -62,7 +62,7 @@ static PATTERNS: LazyLock<Vec<(&Kind, Regex)>> = LazyLock::new(|| {
 static PLACEHOLDERS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(PLACEHOLDER).ok());
 
 /// The replacements of one request: the same value has the same placeholder in all of its texts.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Redactor {
     /// Value to placeholder.
     placeholders: HashMap<String, String>,
@@ -105,7 +105,8 @@ impl Redactor {
         let (mut parts, mut from) = (Vec::new(), 0);
         for found in pattern.find_iter(&text) {
             let (before, after) = (text.get(..found.start()), text.get(found.end()..));
-            let touches = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || digit(c).is_some());
+            let touches =
+                |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || digit(c).is_some());
             let inside = kind.alone
                 && (touches(before.and_then(|t| t.chars().next_back()))
                     || touches(after.and_then(|t| t.chars().next())));
@@ -162,7 +163,7 @@ fn is_card(text: &str) -> bool {
     let digits = text.chars().filter_map(digit).rev();
     let double = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
     let sum: u32 = digits.clone().enumerate().map(|(n, d)| if n % 2 == 1 { double(d) } else { d }).sum();
-    sum % 10 == 0 && digits.clone().any(|d| d != 0) && (13..=19).contains(&digits.count())
+    sum.is_multiple_of(10) && digits.clone().any(|d| d != 0) && (13..=19).contains(&digits.count())
 }
 
 /// ISO 13616: the number, its first four characters moved to the end, is 1 modulo 97.
@@ -194,7 +195,10 @@ mod tests {
         for (text, expected) in [
             ("写信到zhang.san+x@example.com.cn吧", "写信到[EMAIL_1]吧"),
             ("电话13800138000，或 +86 138-0013-8000", "电话[PHONE_1]，或 [PHONE_2]"),
-            ("座机 010-62751234 和 (021)62751234，热线400-810-8888", "座机 [PHONE_1] 和 [PHONE_2]，热线[PHONE_3]"),
+            (
+                "座机 010-62751234 和 (021)62751234，热线400-810-8888",
+                "座机 [PHONE_1] 和 [PHONE_2]，热线[PHONE_3]",
+            ),
             ("call +1 (415) 555-0132 or 415-555-0132", "call [PHONE_1] or [PHONE_2]"),
             ("身份证11010519491231002X，１１０１０５１９４９１２３１００２Ｘ", "身份证[ID_1]，[ID_2]"),
             ("card 4111 1111 1111 1111.", "card [CARD_1]."),
@@ -225,7 +229,10 @@ mod tests {
     #[test]
     fn placeholders_come_back_as_models_bend_them() {
         let (_, redactor) = redact("mail a@b.io");
-        assert_eq!(redactor.restore("to [EMAIL_1], 【EMAIL_1】, [ EMAIL_1 ]; not [EMAIL_2]"), "to a@b.io, a@b.io, a@b.io; not [EMAIL_2]");
+        assert_eq!(
+            redactor.restore("to [EMAIL_1], 【EMAIL_1】, [ EMAIL_1 ]; not [EMAIL_2]"),
+            "to a@b.io, a@b.io, a@b.io; not [EMAIL_2]"
+        );
     }
 
     proptest! {

@@ -78,7 +78,12 @@ pub(crate) async fn settle_usage(tx: &mut Tx, counter: &Counter<'_>, tokens: i64
 }
 
 /// A sealed answer that has not expired.
-pub(crate) async fn cached(conn: &mut Conn, hash: &str, owner: &str, now: Timestamp) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn cached(
+    conn: &mut Conn,
+    hash: &str,
+    owner: &str,
+    now: Timestamp,
+) -> Result<Option<Vec<u8>>> {
     let row: Option<(Vec<u8>,)> = conn
         .opt(
             sql!("SELECT answer FROM assistant_cache WHERE hash = $1 AND owner = $2 AND expires_at > $3"),
@@ -89,7 +94,13 @@ pub(crate) async fn cached(conn: &mut Conn, hash: &str, owner: &str, now: Timest
 }
 
 /// Keeps a sealed answer.
-pub(crate) async fn keep(tx: &mut Tx, hash: &str, owner: &str, answer: &[u8], expires: Timestamp) -> Result<()> {
+pub(crate) async fn keep(
+    tx: &mut Tx,
+    hash: &str,
+    owner: &str,
+    answer: &[u8],
+    expires: Timestamp,
+) -> Result<()> {
     tx.exec(
         sql!(
             "INSERT INTO assistant_cache (hash, owner, answer, expires_at) VALUES ($1, $2, $3, $4)

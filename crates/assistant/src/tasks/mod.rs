@@ -19,12 +19,13 @@ pub(crate) use predict::Predict;
 pub(crate) use sentiment::Analyse;
 
 /// What every model is told of every task.
-const TAIL: &str = "Answer in the language of the text. Use only facts given. If something is missing, leave it open.";
+const TAIL: &str =
+    "Answer in the language of the text. Use only facts given. If something is missing, leave it open.";
 
 /// A task with all that it is given. Its serialised form is what makes two requests the same.
 pub(crate) trait Task: Serialize + Send + Sync + 'static {
     /// What comes of it.
-    type Answer: Serialize + DeserializeOwned + Send + 'static;
+    type Answer: Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The tag of its prompts, its schema's name, its name in records.
     const NAME: &'static str;
@@ -54,6 +55,16 @@ pub(crate) trait Task: Serialize + Send + Sync + 'static {
     /// Reads a model's object; `None` if it is not one of this form.
     fn read(&self, object: &Object) -> Option<Self::Answer>;
 
+    /// The text of an answer that can be streamed.
+    fn text(_answer: &Self::Answer) -> Option<&str> {
+        None
+    }
+
+    /// The answer made of a whole text, where a model was asked for that alone.
+    fn of_text(&self, _text: String) -> Option<Self::Answer> {
+        None
+    }
+
     /// Holds an answer against what was given; an error says why it is not taken.
     fn check(&self, answer: Self::Answer) -> Result<Self::Answer, &'static str>;
 }
@@ -62,10 +73,8 @@ pub(crate) trait Task: Serialize + Send + Sync + 'static {
 pub(crate) fn prompt<T: Task>(task: &T, material: &mut Material) -> Prompt {
     let (brief, user) = task.brief(material);
     let (rule, shape) = (material.rule(), T::SHAPE);
-    let system = format!(
-        "[task:{}]\n{brief}\n{rule} {TAIL} Return one JSON object, nothing else.\n{shape}",
-        T::NAME
-    );
+    let system =
+        format!("[task:{}]\n{brief}\n{rule} {TAIL} Return one JSON object, nothing else.\n{shape}", T::NAME);
     Prompt { system, user, schema: Some((T::NAME, T::schema())), most_out: T::MOST_OUT }
 }
 
@@ -73,7 +82,8 @@ pub(crate) fn prompt<T: Task>(task: &T, material: &mut Material) -> Prompt {
 pub(crate) fn text_prompt<T: Task>(task: &T, material: &mut Material) -> Prompt {
     let (brief, user) = task.brief(material);
     let rule = material.rule();
-    let system = format!("[task:{}]\n{brief}\n{rule} {TAIL}\nReturn the text alone, nothing around it.", T::NAME);
+    let system =
+        format!("[task:{}]\n{brief}\n{rule} {TAIL}\nReturn the text alone, nothing around it.", T::NAME);
     Prompt { system, user, schema: None, most_out: T::MOST_OUT }
 }
 

@@ -91,7 +91,9 @@ impl Task for Predict {
     }
 
     fn check(&self, mut answer: Prediction) -> Result<Prediction, &'static str> {
-        let said = [&answer.prediction, &answer.factors.join("\n"), &answer.suggestions.join("\n")].map(String::as_str).join("\n");
+        let said = [&answer.prediction, &answer.factors.join("\n"), &answer.suggestions.join("\n")]
+            .map(String::as_str)
+            .join("\n");
         if check::foreign(&said, &[&self.content, &self.context]).contains(&check::Foreign::Contact) {
             return Err("it leads elsewhere");
         }

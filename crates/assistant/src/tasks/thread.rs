@@ -71,7 +71,12 @@ impl Task for ThreadRequest {
     }
 
     fn check(&self, answer: ThreadSummary) -> Result<ThreadSummary, &'static str> {
-        let said = format!("{}\n{}\n{}", answer.summary, answer.key_points.join("\n"), answer.open_questions.join("\n"));
+        let said = format!(
+            "{}\n{}\n{}",
+            answer.summary,
+            answer.key_points.join("\n"),
+            answer.open_questions.join("\n")
+        );
         let mut given = texts(&self.messages);
         given.extend(self.earlier.as_deref());
         if !check::foreign(&said, &given).is_empty() {

@@ -72,6 +72,14 @@ impl Task for WriteRequest {
         Some(self.written(content, object.texts("suggestions", 4, 300)?))
     }
 
+    fn text(answer: &Written) -> Option<&str> {
+        Some(&answer.content)
+    }
+
+    fn of_text(&self, text: String) -> Option<Written> {
+        Some(self.written(text.chars().take(20_000).collect(), Vec::new()))
+    }
+
     fn check(&self, answer: Written) -> Result<Written, &'static str> {
         let said = format!("{}\n{}", answer.content, answer.suggestions.join("\n"));
         let given = [self.prompt.as_str(), self.context.as_deref().unwrap_or_default()];
@@ -87,7 +95,7 @@ impl Task for WriteRequest {
 
 impl WriteRequest {
     /// A text with what we know to say about it, where a model wrote nothing but the text.
-    pub(crate) fn written(&self, content: String, suggestions: Vec<String>) -> Written {
+    fn written(&self, content: String, suggestions: Vec<String>) -> Written {
         let own = self.embedded();
         let suggestions = if suggestions.is_empty() { own.suggestions } else { suggestions };
         Written { content, suggestions, estimated_time: own.estimated_time }
