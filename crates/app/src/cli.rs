@@ -1,5 +1,7 @@
 //! The command line.
 
+mod assistant;
+
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use accounts::{Plan, Role};
@@ -31,6 +33,9 @@ enum Command {
     /// Manage accounts
     #[command(subcommand)]
     User(User),
+    /// Try the assistant and score it
+    #[command(subcommand)]
+    Assistant(assistant::Command),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -102,6 +107,9 @@ impl Cli {
                 return Ok(if doctor::run(&settings).await { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Command::User(user) => user.run(&settings).await?,
+            Command::Assistant(command) => {
+                return Ok(if command.run(&settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));
                 let text = openapi(settings, &dir).await;

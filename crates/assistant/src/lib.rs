@@ -98,6 +98,12 @@ impl Assistant {
         self.0.model.as_ref().map_or(ask::EMBEDDED, provider::Model::label)
     }
 
+    /// Loads the embedded engine's dictionaries, so that nobody waits for them. Takes half a second of a thread of
+    /// its own.
+    pub fn warm(&self) {
+        tokio::task::spawn_blocking(nlp::warm);
+    }
+
     /// Helps with writing a letter.
     pub async fn write(&self, owner: &str, request: WriteRequest) -> Answered<Written> {
         self.ask(owner, request).await

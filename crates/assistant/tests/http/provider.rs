@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, Response, Uri},
     routing::post,
 };
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use kernel::Clock;
 use serde_json::{Value, json};
 use testkit::{TestDb, app::TestApp};
@@ -128,7 +128,8 @@ impl Act {
                 "usage": {"prompt_tokens": 120, "completion_tokens": 45, "total_tokens": 165}
             })),
             Self::Fail(status, retry_after) => {
-                let mut response = Response::builder().status(status).header("content-type", "application/json");
+                let mut response =
+                    Response::builder().status(status).header("content-type", "application/json");
                 if let Some(seconds) = retry_after {
                     response = response.header("retry-after", seconds);
                 }
@@ -157,7 +158,12 @@ impl Act {
                     lines.push(Err(std::io::Error::other("cut")));
                 }
                 let response = Response::builder().header("content-type", "text/event-stream");
-                response.body(Body::from_stream(stream::iter(lines))).unwrap()
+                // Pending before each line, so that those before it leave.
+                let lines = stream::iter(lines).then(|line| async {
+                    tokio::task::yield_now().await;
+                    line
+                });
+                response.body(Body::from_stream(lines)).unwrap()
             }
         }
     }
@@ -203,13 +209,12 @@ pub async fn server(db: TestDb, provider: Provider) -> TestApp {
 /// The assistant alone, in real time: what waits for a provider's `Retry-After`.
 pub async fn live(app: &TestApp, config: Config) -> Assistant {
     let accounts = &app.system.accounts;
-    let blobs = app::system::open_storage;
-    let _ = blobs;
+    let blobs = blobs::Blobs::open(&app.dir.join("live")).unwrap();
     let accounts = accounts::Accounts::new(
         accounts.db().clone(),
         Clock::system(),
         accounts.keyring().clone(),
-        app.blobs.clone(),
+        blobs,
         accounts.config().clone(),
     );
     Assistant::new(accounts.unwrap(), config).unwrap()
@@ -218,7 +223,6 @@ pub async fn live(app: &TestApp, config: Config) -> Assistant {
 /// A record of a call.
 #[derive(Debug)]
 pub struct Record {
-    pub task: String,
     pub engine: String,
     pub outcome: String,
     pub reason: Option<String>,
@@ -228,15 +232,15 @@ pub struct Record {
 /// The records, the oldest first.
 pub async fn records(app: &TestApp) -> Vec<Record> {
     let mut conn = app.system.db.read().await.unwrap();
-    let rows: Vec<(String, String, String, Option<String>, i64)> = conn
+    let rows: Vec<(String, String, Option<String>, i64)> = conn
         .all(
             db::sql!(
-                "SELECT task, engine, outcome, reason, tokens_in + tokens_out FROM assistant_calls ORDER BY id"
+                "SELECT engine, outcome, reason, tokens_in + tokens_out FROM assistant_calls ORDER BY id"
             ),
             db::args![],
         )
         .await
         .unwrap();
-    let record = |(task, engine, outcome, reason, tokens)| Record { task, engine, outcome, reason, tokens };
+    let record = |(engine, outcome, reason, tokens)| Record { engine, outcome, reason, tokens };
     rows.into_iter().map(record).collect()
 }
