@@ -37,7 +37,6 @@ fn fixtures() -> Value {
         {"match": {"userMessage": "SERVER-ERROR"}, "response": {"error": {"message": "oops", "type": "server_error"}, "status": 500}},
         {"match": {"userMessage": "CUT"}, "response": {"content": long}, "truncateAfterChunks": 3, "latency": 20},
         {"match": {"userMessage": "HANGUP"}, "response": {"content": long}, "disconnectAfterMs": 30, "latency": 20},
-        {"match": {"userMessage": "HANG"}, "response": {"content": good}, "latency": 60000},
         {"match": {"userMessage": "NEVER-JSON"}, "response": {"content": "I feel great!"}},
         {"match": {"userMessage": "BADJSON", "systemMessage": "[task:sentiment]"},
             "response": {"content": "Sure! Here it is:\n```json\n{\"sentiment\":\"VERY_GOOD\"}\n```"}},
@@ -82,6 +81,13 @@ impl Aimock {
         client.get(format!("{}{path}", self.url)).send().await.ok()?.json().await.ok()
     }
 
+    /// Answers nobody for so long.
+    async fn wait_before_answers(&self, millis: u32) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(format!("{}/__aimock/chaos", self.url)).json(&json!({"latencyMs": millis}));
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+
     /// All requests that came, as text.
     async fn journal(&self) -> String {
         self.get("/__aimock/journal").await.expect("a journal").to_string()
@@ -106,11 +112,10 @@ testkit::both! {
         nlp::warm();
         let app = TestApp::new(t).await;
         let mut provider = provider(&format!("{}/v1/", mock.url));
-        provider.timeout = Duration::from_secs(6);
+        provider.timeout = Duration::from_secs(4);
         provider.privacy = Privacy::Redact;
-        let started = || live(&app, config(provider.clone()));
-        let assistant = started().await;
-        let limit = Duration::from_secs(7);
+        let assistant = live(&app, config(provider)).await;
+        let limit = Duration::from_secs(6);
         for (text, by_provider) in [
             ("毕业了，我的电话13800138000", true),
             ("BADJSON 毕业了", true),
@@ -118,16 +123,19 @@ testkit::both! {
             ("NEVER-JSON 毕业了", true),
             ("RATE-EVER 毕业了", false),
             ("SERVER-ERROR 毕业了", false),
-            ("HANG 毕业了", false),
         ] {
             let (answered, took) = analysed(&assistant, text).await;
             assert_eq!(answered, by_provider, "{text}");
             assert!(took < limit, "{text}: {took:?}");
         }
+        mock.wait_before_answers(60_000).await;
+        let (answered, took) = analysed(&assistant, "HANG 毕业了").await;
+        assert!(!answered && took < limit, "{took:?}");
+        mock.wait_before_answers(0).await;
         let journal = mock.journal().await;
         assert!(!journal.contains("13800138000") && journal.contains("[PHONE_1]"));
         assert!(!journal.contains("sk-secret-of-the-operator"));
-        let (before, _) = (journal.matches("BADJSON").count(), ());
+        let before = journal.matches("BADJSON").count();
         assert!(analysed(&assistant, "BADJSON 毕业了").await.0, "kept");
         assert_eq!(mock.journal().await.matches("BADJSON").count(), before);
         let records = records(&app).await;
