@@ -16,6 +16,7 @@ mod model;
 mod ops;
 mod password;
 pub mod post;
+mod sealed;
 pub mod store;
 mod tokens;
 mod work;
@@ -32,6 +33,7 @@ pub use http::{AVATARS, Url, router};
 pub use migrations::MIGRATIONS;
 pub use model::{Caller, Person, Plan, Resource, Role, Scene, check_url, mask_address};
 pub use ops::{admin, take_quota};
+pub use sealed::SEALED;
 pub use work::{ACCOUNT_MAIL, AccountMail};
 
 /// How accounts behave here.

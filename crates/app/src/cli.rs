@@ -1,6 +1,9 @@
 //! The command line.
 
 mod assistant;
+mod export;
+mod import;
+mod keyring;
 
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
@@ -30,12 +33,19 @@ enum Command {
     Migrate,
     /// Check that everything the server needs is there
     Doctor,
+    /// Write everything into one file, while the server runs
+    Export(export::Export),
+    /// Read such a file into a new, empty installation, on either kind of database
+    Import(import::Import),
     /// Manage accounts
     #[command(subcommand)]
     User(User),
     /// Try the assistant and score it
     #[command(subcommand)]
     Assistant(assistant::Command),
+    /// Manage the keys that seal what is stored
+    #[command(subcommand)]
+    Keyring(keyring::Keyring),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -106,10 +116,13 @@ impl Cli {
             Command::Doctor => {
                 return Ok(if doctor::run(&settings).await { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
+            Command::Export(export) => export.run(&settings).await?,
+            Command::Import(import) => import.run(&settings).await?,
             Command::User(user) => user.run(&settings).await?,
             Command::Assistant(command) => {
                 return Ok(if command.run(&settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
+            Command::Keyring(keyring) => keyring.run(&settings).await?,
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));
                 let text = openapi(settings, &dir).await;

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use kernel::Clock;
 
-use crate::{cli::say, data, settings::Settings, system};
+use crate::{cli::say, data, keyring, settings::Settings, system};
 
 /// Checks everything and says what it finds; whether all is well.
 pub(crate) async fn run(settings: &Settings) -> bool {
@@ -27,7 +27,7 @@ fn report(what: &str, found: anyhow::Result<String>) -> bool {
 
 fn data_folder(settings: &Settings) -> anyhow::Result<String> {
     data::prepare(&settings.data_dir)?;
-    data::keyring(&settings.data_dir)?;
+    keyring::open(&settings.data_dir)?;
     let path = settings.data_dir.canonicalize()?;
     Ok(format!("{}, its keyring can be read (keep a copy of it apart from the database)", path.display()))
 }

@@ -4,9 +4,11 @@
 //! of `SIGTERM`, finished or given back; logs hold no secret and no letter's text.
 
 pub mod api;
+mod archive;
 pub mod cli;
 pub mod data;
 mod doctor;
+pub mod keyring;
 mod pages;
 mod serve;
 pub mod settings;

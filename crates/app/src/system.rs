@@ -6,7 +6,7 @@ use accounts::{Accounts, post::Post};
 use anyhow::Context as _;
 use assistant::Assistant;
 use blobs::Blobs;
-use db::{Db, Migration};
+use db::{Db, Migration, SealedTable};
 use dispatch::{Engine, Retry, SingleOptions};
 use kernel::{Clock, seal::Keyring, time::days};
 use letters::Letters;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use transports::{Dkim, Mailer, Outbox, SmtpPool, SmtpSettings};
 
 use crate::{
-    data,
+    data, keyring,
     settings::{Database, Mail, Settings},
 };
 
@@ -29,6 +29,12 @@ pub fn migrations() -> Vec<Migration> {
         letters::MIGRATIONS,
     ]
     .concat()
+}
+
+/// All columns that hold what the keyring sealed.
+#[must_use]
+pub fn sealed_tables() -> Vec<&'static dyn SealedTable> {
+    [accounts::SEALED, assistant::SEALED, letters::SEALED].concat()
 }
 
 /// Opens the database that the settings name; its schema is not touched.
@@ -77,7 +83,7 @@ impl System {
     /// Names what cannot be opened, and the setting behind it.
     pub async fn build(settings: &Settings, clock: Clock, public_url: &str) -> anyhow::Result<Self> {
         data::prepare(&settings.data_dir)?;
-        let keyring = data::keyring(&settings.data_dir)?;
+        let keyring = keyring::open(&settings.data_dir)?;
         let db = open_database(settings).await?;
         db::migrate(&db, &migrations(), clock.now()).await.context("the migrations cannot be run")?;
         let blobs = open_storage(settings)?;
@@ -130,6 +136,8 @@ fn engine(
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
         .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
         .single(letters::COLLECT_FILE, internal, letters::CollectFile { letters: letters.clone() })
+        .single(letters::COLLECT_OBJECT, internal, letters::CollectObject { letters: letters.clone() })
+        .single(letters::FORGET, internal, letters::Forget { letters: letters.clone() })
         .single(
             accounts::ACCOUNT_MAIL,
             mail,

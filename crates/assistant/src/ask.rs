@@ -26,6 +26,7 @@ use crate::{
     provider::{CallError, Completion, Model, Prompt, Tokens},
     read,
     redact::Redactor,
+    sealed::answer_place,
     store::{self, Call},
     tasks::{self, Task},
 };
@@ -320,7 +321,7 @@ impl<T: Task> Asking<'_, T> {
             }
         };
         // Sealed with a key that is gone, or of an older form: no answer, then.
-        let plain = self.assistant.0.accounts.keyring().open(&place(hash), &sealed).ok()?;
+        let plain = self.assistant.0.accounts.keyring().open(&answer_place(hash), &sealed).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 
@@ -344,7 +345,7 @@ impl<T: Task> Asking<'_, T> {
             && self.outcome != "cached"
             && !assistant.cache_ttl.is_zero()
             && let Ok(plain) = serde_json::to_vec(answer)
-            && let Ok(sealed) = assistant.accounts.keyring().seal(&place(hash), &plain)
+            && let Ok(sealed) = assistant.accounts.keyring().seal(&answer_place(hash), &plain)
         {
             store::keep(&mut tx, hash, self.owner, &sealed, now + assistant.cache_ttl).await?;
         }
@@ -372,11 +373,6 @@ impl<T: Task> Asking<'_, T> {
         }
         tx.commit().await
     }
-}
-
-/// What a cached answer is sealed for.
-fn place(hash: &str) -> String {
-    format!("assistant_cache:{hash}:answer")
 }
 
 /// Puts the values back into every text of an answer.

@@ -25,6 +25,7 @@ mod pieces;
 mod provider;
 mod read;
 mod redact;
+mod sealed;
 mod store;
 mod tasks;
 mod trial;
@@ -50,6 +51,7 @@ pub use model::{
     GoalProgress, HandoffReason, Length, Message, PredictRequest, Prediction, ReplyRequest, Sentiment,
     SuggestedReply, ThreadRequest, ThreadSummary, Tone, WriteRequest, WritingKind, Written,
 };
+pub use sealed::SEALED;
 pub use trial::{Trial, trial};
 
 /// The slice's state. Cheap to clone.
@@ -58,6 +60,7 @@ pub struct Assistant(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
+    pub(crate) kb: kb::Kb,
     /// What is asked first; with `model`, or neither.
     provider: Option<Provider>,
     model: Option<provider::Model>,
@@ -84,6 +87,7 @@ impl Assistant {
             hash_key: accounts.keyring().derive("assistant: what was asked"),
             swept: AtomicI64::new(0),
             accounts,
+            kb: kb::Kb::default(),
             provider: config.provider,
             model,
             caps: config.caps,

@@ -186,3 +186,40 @@ pub(crate) async fn sweep(tx: &mut Tx, now: Timestamp, records_before: Timestamp
     .await
     .map(drop)
 }
+
+/// Kept answers that another key than the newest sealed, by hash after `after`.
+pub(crate) async fn stale_answers(
+    tx: &mut Tx,
+    newest: u8,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(String, Vec<u8>)>> {
+    tx.all(
+        sql!(
+            sqlite: "SELECT hash, answer FROM assistant_cache
+                     WHERE hash > $2 AND substr(answer, 1, 1) <> $1 ORDER BY hash LIMIT $3",
+            postgres: "SELECT hash, answer FROM assistant_cache
+                       WHERE hash > $2 AND substr(answer, 1, 1) <> $1 ORDER BY hash LIMIT $3 FOR UPDATE"
+        ),
+        args![vec![newest], after, limit],
+    )
+    .await
+}
+
+/// Puts the same answer back, sealed anew.
+pub(crate) async fn replace_answer(tx: &mut Tx, hash: &str, answer: Vec<u8>) -> Result<()> {
+    tx.exec(sql!("UPDATE assistant_cache SET answer = $2 WHERE hash = $1"), args![hash, answer])
+        .await
+        .map(drop)
+}
+
+/// How many answers each key of the keyring seals.
+pub(crate) async fn answer_keys(conn: &mut Conn) -> Result<Vec<(u8, i64)>> {
+    let rows = conn
+        .all(
+            sql!("SELECT substr(answer, 1, 1), COUNT(*) FROM assistant_cache GROUP BY substr(answer, 1, 1)"),
+            args![],
+        )
+        .await?;
+    Ok(db::by_key(rows))
+}

@@ -6,10 +6,13 @@
 //! - Memory does not grow with the size of a file: two buffers of 256 KiB an upload, two of 64 KiB a download.
 //! - File work, hashing and decoding never run on the threads that serve requests.
 //! - What a file is, is told from its bytes ([`Media`]).
+//! - A sealed object is opened by its key alone; one that was tampered with is not opened.
 //! - A thumbnail is made of pixels alone: no EXIF, no place, no profile of the original passes.
 
+mod freeze;
 mod media;
 mod range;
+mod sealed;
 mod store;
 mod temp;
 mod thumbnail;
@@ -17,8 +20,10 @@ mod writer;
 
 use std::io;
 
+pub use freeze::Frozen;
 pub use media::{Media, MediaClass};
 pub use range::{RangeOutcome, parse_range};
+pub use sealed::{Opened, OpenedBody, Secret};
 pub use store::{Blobs, Body, Object};
 pub use writer::Writer;
 
@@ -54,6 +59,9 @@ pub enum BlobError {
     /// A file that begins like an image cannot be drawn: broken, or larger than is decoded.
     #[error("not a usable image: {0}")]
     NotAnImage(String),
+    /// A sealed object is not what was sealed with this secret.
+    #[error("a sealed file cannot be opened")]
+    Damaged,
     /// The file system failed.
     #[error("file storage failed")]
     Io(#[source] io::Error),

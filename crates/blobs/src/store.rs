@@ -40,7 +40,7 @@ pub type Body = ReaderStream<tokio::io::Take<tokio::fs::File>>;
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    objects: PathBuf,
+    pub(crate) objects: PathBuf,
     pub(crate) tmp: PathBuf,
     /// Sub-folders whose own entry in `objects` is known to be durable.
     durable: Mutex<HashSet<String>>,

@@ -1,4 +1,4 @@
-//! An upload and a download of 100 MiB: memory stays where it was. Alone in its process, which it measures.
+//! An upload, a download, sealing and opening of 100 MiB: memory stays where it was. Alone in its process, which it measures.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
@@ -36,7 +36,18 @@ async fn a_hundred_mebibytes_in_a_few() {
     let reading = start.elapsed();
     assert_eq!(read, 100 * MIB);
 
+    let secret = blobs::Secret { key: [7; 32].into(), part: 0 };
+    let start = Instant::now();
+    blobs.rewrite("attach_large", None, "attach_sealed", Some(&secret)).await.unwrap().unwrap();
+    let sealing = start.elapsed();
+    let start = Instant::now();
+    let object = blobs.read_sealed("attach_sealed", secret, None).await.unwrap().unwrap();
+    let read = object.body.try_fold(0, |sum, bytes| async move { Ok(sum + bytes.len()) }).await.unwrap();
+    let opening = start.elapsed();
+    assert_eq!(read, 100 * MIB);
+
     let grown = peak("VmHWM:").saturating_sub(before);
     println!("write {written:?}, durable {durable:?}, read {reading:?}, {grown} KiB more");
+    println!("sealed {sealing:?}, opened {opening:?}");
     assert!(grown < 4 * 1024, "{grown} KiB more");
 }

@@ -3,7 +3,7 @@
 use std::{ops, path::Path, sync::Arc};
 
 use crate::{
-    FromRow, Signals, Statement, Value,
+    FromRow, Row, Signals, Statement, Value,
     error::{DbError, Result},
     lite, pg,
     signal::Notice,
@@ -87,6 +87,18 @@ impl Db {
         Ok(Tx { conn: Conn(inner), notices: Vec::new(), part: None, signals: self.signals.clone() })
     }
 
+    /// The whole database as it is at this moment, for reading, whatever others write meanwhile.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let conn = match &self.engine {
+            Engine::Lite(lite) => Conn(Inner::LiteReader(lite.snapshot().await?)),
+            Engine::Pg(pg) => Conn(Inner::PgTx(pg.snapshot().await?)),
+        };
+        Ok(Snapshot { conn })
+    }
+
     /// Where the notices of committed transactions are heard.
     #[must_use]
     pub fn signals(&self) -> &Signals {
@@ -112,6 +124,18 @@ impl Db {
         match &self.engine {
             Engine::Lite(lite) => lite.prepare(statement.sqlite).await,
             Engine::Pg(pg) => pg.prepare(statement.postgres).await,
+        }
+    }
+
+    /// Leaves no older version of any row in the files of an in-process database. A database server keeps and
+    /// cleans its own files: there this does nothing.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] while readers still look at an older version.
+    pub async fn forget_old_versions(&self) -> Result<()> {
+        match &self.engine {
+            Engine::Lite(lite) => lite.empty_log().await,
+            Engine::Pg(_) => Ok(()),
         }
     }
 
@@ -166,6 +190,20 @@ impl Conn {
         }
     }
 
+    /// Hands on the rows of a statement that is not registered one by one, as they come.
+    pub(crate) async fn each(
+        &mut self,
+        sql: &str,
+        mut each: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        match &mut self.0 {
+            Inner::LiteReader(conn) => lite::each(conn, sql, each),
+            Inner::LiteWriter(tx) => tx.run(|conn| lite::each(conn, sql, each)),
+            Inner::Pg(client) => pg::each(client, sql, &mut each).await,
+            Inner::PgTx(tx) => tx.run(async |client| pg::each(client, sql, &mut each).await).await,
+        }
+    }
+
     /// The first row, if there is one.
     ///
     /// # Errors
@@ -184,6 +222,35 @@ impl Conn {
     /// [`DbError`], also where there is none.
     pub async fn one<T: FromRow>(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<T> {
         self.opt(sql, args).await?.ok_or_else(|| DbError::Other(format!("{}: no row", sql.at)))
+    }
+}
+
+/// The database as it was at one moment, for reading: [`Db::snapshot`].
+pub struct Snapshot {
+    conn: Conn,
+}
+
+impl ops::Deref for Snapshot {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl ops::DerefMut for Snapshot {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // PostgreSQL's transaction ends by itself when it is dropped; SQLite's reader goes back to the others.
+        if let Inner::LiteReader(reader) = &self.conn.0
+            && let Err(error) = reader.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a SQLite snapshot cannot be given up");
+        }
     }
 }
 
@@ -216,9 +283,15 @@ impl Tx {
     /// # Errors
     /// [`DbError`]
     pub async fn exec(&mut self, sql: &'static Statement, args: &[Value<'_>]) -> Result<u64> {
+        let text = if self.conn.is_postgres() { sql.postgres } else { sql.sqlite };
+        self.exec_text(text, args).await
+    }
+
+    /// [`Tx::exec`] of a statement that is not registered.
+    pub(crate) async fn exec_text(&mut self, sql: &str, args: &[Value<'_>]) -> Result<u64> {
         match &mut self.conn.0 {
-            Inner::LiteWriter(tx) => tx.run(|conn| lite::exec(conn, sql.sqlite, args)),
-            Inner::PgTx(tx) => tx.run(async |client| pg::exec(client, sql.postgres, args).await).await,
+            Inner::LiteWriter(tx) => tx.run(|conn| lite::exec(conn, sql, args)),
+            Inner::PgTx(tx) => tx.run(async |client| pg::exec(client, sql, args).await).await,
             Inner::LiteReader(_) | Inner::Pg(_) => Err(DbError::other("a reader cannot write")),
         }
     }

@@ -33,6 +33,16 @@ impl DbError {
         Self::other("an earlier statement of this transaction failed")
     }
 
+    /// The same, with what it is about before it.
+    pub(crate) fn about(self, what: &str) -> Self {
+        match self {
+            Self::Unavailable(text) => Self::Unavailable(format!("{what}: {text}")),
+            Self::Unique(text) => Self::Unique(format!("{what}: {text}")),
+            Self::Conflict(text) => Self::Conflict(format!("{what}: {text}")),
+            Self::Other(text) => Self::Other(format!("{what}: {text}")),
+        }
+    }
+
     pub(crate) fn other(what: impl std::fmt::Display) -> Self {
         Self::Other(what.to_string())
     }

@@ -10,21 +10,25 @@
 //!   `COMMIT` (group commit), each in a savepoint of its own, and each is acknowledged after that commit.
 //! - What a transaction says with [`Tx::notify`] is heard after its commit, by every process that shares
 //!   the database. It is a hint: it may be lost with a connection, so whoever listens also looks by itself.
+//! - What is written over or deleted does not stay behind in the pages of a SQLite file.
 //! - Nothing outside this crate names a driver.
 
+pub mod archive;
 mod conn;
 mod error;
 mod lite;
 mod migrate;
 mod pg;
 mod pg_url;
+mod sealed;
 mod signal;
 mod value;
 
-pub use conn::{Conn, Db, Tx};
+pub use conn::{Conn, Db, Snapshot, Tx};
 pub use error::{DbError, Result};
 pub use linkme;
-pub use migrate::{Migration, migrate, pending};
+pub use migrate::{Applied, Migration, applied, known, migrate, migrate_in, pending};
+pub use sealed::{BoxFuture, SealedRow, SealedTable, by_key};
 pub use signal::{Notice, Signals};
 pub use value::{Cell, FromCell, FromRow, Row, Value};
 

@@ -23,6 +23,10 @@ use crate::{
 
 const READERS: usize = 8;
 const STATEMENT_CACHE: usize = 256;
+/// How long others that use the file are waited for, in milliseconds.
+const BUSY: i64 = 5000;
+/// The same, where everybody else waits as well.
+const SHORT: i64 = 250;
 
 pub(crate) struct Lite {
     writer: Arc<Mutex<Writer>>,
@@ -48,7 +52,10 @@ impl Lite {
     pub(crate) fn open(file: &Path, signals: Signals) -> Result<Self> {
         let conn = Connection::open(file)?;
         configure(&conn)?;
-        conn.execute_batch("PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;")?;
+        // What is deleted or written over is zeroed in its page: a text that was encrypted is not to be found.
+        conn.execute_batch(
+            "PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;",
+        )?;
         let writer = Arc::new(Mutex::new(Writer { conn, open: false, waiting: Vec::new(), signals }));
         let (committer, asked) = mpsc::channel::<()>();
         let for_thread = Arc::downgrade(&writer);
@@ -83,8 +90,35 @@ impl Lite {
         Ok(WriteTx { writer, committer: self.committer.clone(), finished: false, failed: false })
     }
 
+    /// Writes what is committed into the database file and empties the write-ahead log, which holds pages as
+    /// they were before.
+    pub(crate) async fn empty_log(&self) -> Result<()> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        let work = tokio::task::spawn_blocking(move || {
+            writer.commit();
+            let busy = |conn: &Connection, ms: i64| conn.pragma_update(None, "busy_timeout", ms);
+            // Writers wait meanwhile, so readers that stay longer are not waited for.
+            busy(&writer.conn, SHORT)?;
+            let blocked = writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            busy(&writer.conn, BUSY)?;
+            match blocked? {
+                0 => Ok(()),
+                _ => Err(DbError::Unavailable("readers keep the write-ahead log".into())),
+            }
+        });
+        work.await.map_err(DbError::other)?
+    }
+
     pub(crate) async fn reader(&self) -> Result<Reader> {
         Readers::get(&self.readers).await
+    }
+
+    /// A reader with a transaction open, which sees what is committed now.
+    pub(crate) async fn snapshot(&self) -> Result<Reader> {
+        let reader = self.reader().await?;
+        // The snapshot is taken by the first statement that reads.
+        reader.execute_batch("BEGIN; SELECT COUNT(*) FROM sqlite_schema")?;
+        Ok(reader)
     }
 
     pub(crate) async fn prepare(&self, sql: &str) -> Result<()> {
@@ -101,8 +135,9 @@ fn configure(conn: &Connection) -> Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // FULL: a commit that was acknowledged survives a power cut. The busy timeout is for tools that
     // look into the file from outside; inside there is one writer.
+    conn.pragma_update(None, "busy_timeout", BUSY)?;
     conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA mmap_size = 268435456;",
     )?;
     Ok(())
@@ -274,6 +309,15 @@ pub(crate) fn all<T: FromRow>(conn: &Connection, sql: &str, args: &[Value<'_>]) 
         out.push(T::from_row(&Row::Lite(row))?);
     }
     Ok(out)
+}
+
+pub(crate) fn each(conn: &Connection, sql: &str, mut each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        each(&Row::Lite(row))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn exec(conn: &Connection, sql: &str, args: &[Value<'_>]) -> Result<u64> {

@@ -10,7 +10,7 @@ use kernel::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Db, Tx, args,
+    Conn, Db, Tx, args,
     error::{DbError, Result},
     sql,
 };
@@ -56,18 +56,63 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
 /// A migration fails (nothing of it is kept), was changed after it ran, or the database was written by a
 /// newer version of the program.
 pub async fn migrate(db: &Db, migrations: &[Migration], now: Timestamp) -> Result<usize> {
-    let mut tx = locked(db).await?;
-    let todo = missing(&mut tx, migrations).await?;
+    let mut tx = db.begin().await?;
+    let applied = migrate_in(&mut tx, migrations, now).await?;
+    tx.commit().await?;
+    Ok(applied)
+}
+
+/// [`migrate`] as a part of a transaction.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn migrate_in(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Result<usize> {
+    lock(tx).await?;
+    let engine = if tx.is_postgres() { "postgres" } else { "sqlite" };
+    let todo = missing(tx, migrations).await?;
     for m in &todo {
-        tx.execute_raw(&m.text(db.engine())).await.map_err(|e| DbError::Other(format!("{}: {e}", m.name)))?;
+        tx.execute_raw(&m.text(engine)).await.map_err(|e| DbError::Other(format!("{}: {e}", m.name)))?;
         tx.exec(
             sql!("INSERT INTO migrations (name, checksum, applied_at) VALUES ($1, $2, $3)"),
             args![m.name, m.checksum(), now],
         )
         .await?;
     }
-    tx.commit().await?;
     Ok(todo.len())
+}
+
+/// A migration that has run, by its name and the checksum of its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub checksum: String,
+}
+
+/// The migrations that have run, by name.
+///
+/// # Errors
+/// [`DbError`], also where the database was never migrated.
+pub async fn applied(conn: &mut Conn) -> Result<Vec<Applied>> {
+    let rows: Vec<(String, String)> =
+        conn.all(sql!("SELECT name, checksum FROM migrations ORDER BY name"), args![]).await?;
+    Ok(rows.into_iter().map(|(name, checksum)| Applied { name, checksum }).collect())
+}
+
+/// Those of `migrations` that made a schema elsewhere, in their order.
+///
+/// # Errors
+/// The schema was made by one that is not among `migrations`, or was changed since.
+pub fn known(migrations: &[Migration], applied: &[Applied]) -> Result<Vec<Migration>> {
+    for a in applied {
+        match migrations.iter().find(|m| m.name == a.name) {
+            None => return Err(newer(&a.name)),
+            Some(m) if m.checksum() == a.checksum => {}
+            Some(m) => return Err(changed(m.name)),
+        }
+    }
+    Ok(migrations.iter().filter(|m| applied.iter().any(|a| a.name == m.name)).copied().collect())
 }
 
 /// The names of the migrations that have not run yet.
@@ -75,17 +120,16 @@ pub async fn migrate(db: &Db, migrations: &[Migration], now: Timestamp) -> Resul
 /// # Errors
 /// As [`migrate`].
 pub async fn pending(db: &Db, migrations: &[Migration]) -> Result<Vec<&'static str>> {
-    let mut tx = locked(db).await?;
+    let mut tx = db.begin().await?;
+    lock(&mut tx).await?;
     Ok(missing(&mut tx, migrations).await?.iter().map(|m| m.name).collect())
 }
 
-async fn locked(db: &Db) -> Result<Tx> {
-    let mut tx = db.begin().await?;
-    if db.is_shared() {
+async fn lock(tx: &mut Tx) -> Result<()> {
+    if tx.is_postgres() {
         tx.execute_raw("SELECT pg_advisory_xact_lock(7236270149)").await?;
     }
-    tx.execute_raw(TABLE).await?;
-    Ok(tx)
+    tx.execute_raw(TABLE).await
 }
 
 async fn missing(tx: &mut Tx, migrations: &[Migration]) -> Result<Vec<Migration>> {
@@ -97,13 +141,21 @@ async fn missing(tx: &mut Tx, migrations: &[Migration]) -> Result<Vec<Migration>
         match applied.remove(m.name) {
             None => todo.push(*m),
             Some(sum) if sum == m.checksum() => {}
-            Some(_) => return Err(DbError::Other(format!("migration {} was changed after it ran", m.name))),
+            Some(_) => return Err(changed(m.name)),
         }
     }
     match applied.into_keys().next() {
         None => Ok(todo),
-        Some(name) => Err(DbError::Other(format!(
-            "the database was written by a newer version of Hongyan: it has the migration {name}, which this one does not know"
-        ))),
+        Some(name) => Err(newer(&name)),
     }
+}
+
+fn changed(name: &str) -> DbError {
+    DbError::Other(format!("migration {name} was changed after it ran"))
+}
+
+fn newer(name: &str) -> DbError {
+    DbError::Other(format!(
+        "the database was written by a newer version of Hongyan: it has the migration {name}, which this one does not know"
+    ))
 }

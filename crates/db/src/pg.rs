@@ -69,11 +69,22 @@ impl Pg {
     }
 
     pub(crate) async fn begin(&self) -> Result<PgTx> {
+        self.begin_as("BEGIN").await
+    }
+
+    /// A transaction that sees what is committed when its first statement runs, and only reads.
+    pub(crate) async fn snapshot(&self) -> Result<PgTx> {
+        let mut tx = self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        tx.run(async |client| Ok(client.batch_execute("SELECT 1").await?)).await?;
+        Ok(tx)
+    }
+
+    async fn begin_as(&self, begin: &'static str) -> Result<PgTx> {
         let client = self.get().await?;
         Ok(PgTx {
             client: Some(client),
             process: Arc::clone(&self.process),
-            pending: vec!["BEGIN"],
+            pending: vec![begin],
             begun: false,
             failed: false,
         })
@@ -235,6 +246,19 @@ pub(crate) async fn all<T: FromRow>(client: &Client, sql: &str, args: &[Value<'_
     let statement = client.prepare_cached(sql).await?;
     let rows = client.query(&statement, &params(args)).await?;
     rows.iter().map(|row| T::from_row(&Row::Pg(row))).collect()
+}
+
+pub(crate) async fn each(
+    client: &Client,
+    sql: &str,
+    each: &mut impl FnMut(&Row<'_>) -> Result<()>,
+) -> Result<()> {
+    let statement = client.prepare(sql).await?;
+    let mut rows = pin!(client.query_raw(&statement, [] as [&(dyn ToSql + Sync); 0]).await?);
+    while let Some(row) = rows.next().await.transpose()? {
+        each(&Row::Pg(&row))?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn exec(client: &Client, sql: &str, args: &[Value<'_>]) -> Result<u64> {

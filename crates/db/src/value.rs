@@ -161,7 +161,7 @@ impl Row<'_> {
             .ok_or_else(|| DbError::Other(format!("column {at} is not a {}", std::any::type_name::<T>())))
     }
 
-    fn cell(&self, at: usize) -> Result<Cell<'_>> {
+    pub(crate) fn cell(&self, at: usize) -> Result<Cell<'_>> {
         match self {
             Self::Lite(row) => {
                 use rusqlite::types::ValueRef as Ref;

@@ -198,3 +198,32 @@ testkit::both! {
         }
     }
 }
+
+/// What a row said before it was written over is in no file of a SQLite database.
+#[tokio::test]
+async fn an_overwritten_text_is_gone_from_the_files() {
+    let t = testkit::TestDb::sqlite(&[]).await;
+    t.db.execute_raw("CREATE TABLE notes (id TEXT PRIMARY KEY, text TEXT)").await.unwrap();
+    let (short, long) = ("said-before-in-the-open ", "said-before-at-length ".repeat(5000));
+    for (id, text) in [("a", short.to_owned()), ("b", long.clone())] {
+        t.db.execute_raw(&format!("INSERT INTO notes VALUES ('{id}', '{text}')")).await.unwrap();
+    }
+    let found = || {
+        let files = std::fs::read_dir(t.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|f| std::fs::read(f).unwrap().windows(11).any(|window| window == b"said-before")).count()
+    };
+    assert!(found() > 0);
+    let open = t.db.begin().await.unwrap();
+    t.db.read()
+        .await
+        .unwrap()
+        .all::<(i64,)>(db::sql!("SELECT CAST(7 AS BIGINT)"), db::args![])
+        .await
+        .unwrap();
+    drop(open);
+    t.db.execute_raw("UPDATE notes SET text = 'x' WHERE id = 'a'").await.unwrap();
+    t.db.execute_raw("DELETE FROM notes WHERE id = 'b'").await.unwrap();
+    t.db.forget_old_versions().await.unwrap();
+    assert_eq!(found(), 0);
+    t.db.execute_raw("INSERT INTO notes VALUES ('c', 'goes on')").await.unwrap();
+}

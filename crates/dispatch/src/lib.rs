@@ -23,6 +23,7 @@ mod engine;
 mod migrations;
 mod model;
 mod policy;
+mod restore;
 mod single;
 pub mod store;
 
@@ -30,5 +31,6 @@ pub use engine::{Builder, Engine};
 pub use migrations::MIGRATIONS;
 pub use model::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
 pub use policy::Retry;
+pub use restore::take_back_all;
 pub use single::SingleOptions;
 pub use store::{Attempt, Record, cancel, enqueue};

@@ -1,20 +1,27 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
-//! Owns `letters`, `letter_contents`, `letter_attachments`, `files` and `inbox`. Promises:
+//! Owns `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`, `unlock_attempts`,
+//! `armed_triggers`, `trigger_hooks` and `hook_nonces`. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
 //! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
 //!   account (or its verification) later is there when it does, and nothing has to be moved.
 //! - What was answered with 200 stays true: a revoked letter is not delivered, a scheduled one is not lost.
+//! - A letter whose trigger fires is due at once, and final; it fires once. Reported positions and texts are
+//!   tested and forgotten: they are in no table, log or figure.
 //! - Nobody but its author sees anything of a letter before it is delivered.
-//! - The text of an encrypted letter is sealed at rest and leaves only through `unlock`.
+//! - The text and the files of an encrypted letter are sealed at rest and leave only through `unlock`; with a
+//!   passphrase the server itself cannot open them.
 
+mod attach;
 mod http;
 mod mail;
 mod migrations;
 mod model;
 mod ops;
+mod seal;
 mod store;
+mod triggers;
 mod view;
 mod work;
 
@@ -24,12 +31,17 @@ use accounts::Accounts;
 use axum::extract::FromRef;
 use blobs::Blobs;
 use db::Db;
-use kernel::Clock;
+use httpkit::Limiter;
+use kernel::{Clock, seal::Keyring};
 use tokio::sync::watch;
 
 pub use http::router;
 pub use migrations::MIGRATIONS;
-pub use work::{COLLECT_FILE, CollectFile, EMAIL, INBOX, Inbox, LetterMail, NOTICE, NoticeMail};
+pub use seal::SEALED;
+pub use work::{
+    COLLECT_FILE, COLLECT_OBJECT, CollectFile, CollectObject, EMAIL, FORGET, Forget, INBOX, Inbox,
+    LetterMail, NOTICE, NoticeMail,
+};
 
 /// How letters behave here.
 #[derive(Debug, Clone)]
@@ -48,6 +60,9 @@ pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) blobs: Blobs,
     pub(crate) config: Config,
+    /// Events of one hook.
+    pub(crate) hook_events: Limiter,
+    pub(crate) kdf: seal::Kdf,
     /// True when the process is about to end, so that open streams end too.
     pub(crate) closing: watch::Receiver<bool>,
 }
@@ -56,7 +71,9 @@ impl Letters {
     /// The slice on the accounts' database.
     #[must_use]
     pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
-        Self(Arc::new(Inner { accounts, blobs, config, closing }))
+        let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
+        let kdf = seal::Kdf::new();
+        Self(Arc::new(Inner { accounts, blobs, config, hook_events, kdf, closing }))
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -65,6 +82,10 @@ impl Letters {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.0.accounts.clock()
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        self.0.accounts.keyring()
     }
 
     pub(crate) fn public_url(&self) -> &str {

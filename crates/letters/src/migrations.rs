@@ -1,4 +1,5 @@
-//! The tables of letters: `letters`, `letter_contents`, `letter_attachments`, `files`, `inbox`.
+//! The tables of letters: `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`,
+//! `unlock_attempts`, `armed_triggers`, `trigger_hooks`, `hook_nonces`.
 //!
 //! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
 //! `status` or `delivered_at`: PostgreSQL delivers with heap-only updates, and SQLite twice as fast as with an
@@ -7,9 +8,13 @@
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "letters/001_letters",
-    sql: "
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "letters/001_letters", sql: LETTERS },
+    Migration { name: "letters/003_triggers", sql: TRIGGERS },
+    Migration { name: "letters/002_sealing", sql: SEALING },
+];
+
+const LETTERS: &str = "
 CREATE TABLE letters (
     id {ID} NOT NULL PRIMARY KEY,
     owner_id {ID} NOT NULL,
@@ -73,5 +78,70 @@ CREATE TABLE inbox (
     PRIMARY KEY (mailbox, delivered_at, letter_id)
 --sqlite ) WITHOUT ROWID;
 --pg );
-",
-}];
+";
+
+const TRIGGERS: &str = "
+ALTER TABLE letters ADD COLUMN fired_at BIGINT;
+
+CREATE TABLE armed_triggers (
+    letter_id {ID} NOT NULL,
+    schedule_no BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    owner_id {ID} NOT NULL,
+    watcher {ID} NOT NULL,
+    anchor {ID} NOT NULL,
+    latitude DOUBLE PRECISION,
+    longitude DOUBLE PRECISION,
+    radius DOUBLE PRECISION,
+    text TEXT,
+    needle TEXT,
+    event_type {ID},
+    PRIMARY KEY (letter_id, schedule_no, number)
+);
+CREATE INDEX armed_triggers_watched ON armed_triggers (watcher, anchor);
+
+CREATE TABLE trigger_hooks (
+    id {ID} NOT NULL PRIMARY KEY,
+    owner_id {ID} NOT NULL,
+    name TEXT NOT NULL,
+    secret {BYTES} NOT NULL,
+    created_at BIGINT NOT NULL,
+    used_at BIGINT
+);
+CREATE INDEX trigger_hooks_owner ON trigger_hooks (owner_id, id);
+
+CREATE TABLE hook_nonces (
+    hook_id {ID} NOT NULL,
+    nonce {ID} NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (hook_id, nonce)
+--sqlite ) WITHOUT ROWID;
+--pg );
+CREATE INDEX hook_nonces_expiry ON hook_nonces (hook_id, expires_at);
+";
+
+/// A letter's key, wrapped by the keyring (`server`) or by its passphrase and its recovery key. A letter that
+/// was encrypted before has none: the keyring sealed its text. `object_key` is where a file's bytes are, where
+/// that is not the file's id; `sealed_key` opens them and `letter_id` names the letter that they belong to.
+const SEALING: &str = "
+CREATE TABLE letter_keys (
+    letter_id {ID} NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
+    server {BYTES},
+    passphrase {BYTES},
+    recovery {BYTES},
+    hint TEXT,
+    CHECK ((server IS NULL) <> (passphrase IS NULL))
+);
+
+CREATE TABLE unlock_attempts (
+    caller_id {ID} NOT NULL,
+    letter_id {ID} NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (caller_id, letter_id)
+);
+
+ALTER TABLE files ADD COLUMN object_key {ID};
+ALTER TABLE files ADD COLUMN sealed_key {BYTES};
+ALTER TABLE files ADD COLUMN letter_id {ID};
+";

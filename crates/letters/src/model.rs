@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DRAFT ──send-to-future──▶ PENDING ──10 min before sendTime──▶ DELIVERING ──due──▶ DELIVERED
-//!   ▲                         │
+//!   ▲                         │  └──────its trigger fires──────────▲
 //!   └─────────revoke──────────┘
 //! ```
 //! `PENDING` and `DELIVERING` are one state in the database (`SCHEDULED`): which of the two it is follows
@@ -90,13 +90,13 @@ text_enum! {
 }
 
 impl Status {
-    /// What a stored state means at `now`.
+    /// What a stored state means at `now`, for a letter that is due at `due_at`.
     #[must_use]
-    pub fn of(stored: Stored, send_time: Option<Timestamp>, now: Timestamp, lead: Duration) -> Self {
+    pub fn of(stored: Stored, due_at: Option<Timestamp>, now: Timestamp, lead: Duration) -> Self {
         match stored {
             Stored::Draft => Self::Draft,
             Stored::Delivered => Self::Delivered,
-            Stored::Scheduled if send_time.is_some_and(|t| t > now + lead) => Self::Pending,
+            Stored::Scheduled if due_at.is_some_and(|t| t > now + lead) => Self::Pending,
             Stored::Scheduled => Self::Delivering,
         }
     }
@@ -113,18 +113,23 @@ pub struct Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = -180, maximum = 180)]
     pub longitude: Option<f64>,
-    /// A city's name, instead of a point.
+    /// How near to the point is near enough, in metres.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 100, maximum = 50_000, default = 500)]
+    pub radius: Option<f64>,
+    /// A city's name, instead of a point. Beside a point it only describes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "北京")]
     pub city: Option<String>,
 }
 
 /// What an EVENT letter waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventCondition {
-    /// Any of these words.
+    /// Any of these words: whole words in English, whatever their ending; in Chinese two characters or more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// The kind of event.
+    /// The kind of event. Beside keywords, both must hold.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }

@@ -1,21 +1,22 @@
 //! What happens to letters: the use cases behind the routes.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use accounts::{Caller, Plan, Resource};
 use db::Tx;
 use dispatch::NewDispatch;
 use kernel::{Problem, ProblemKind, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::{
     Letters,
+    attach::{Locked, leaves_open},
     model::{AttachmentType, RecipientType, Status, Stored, TriggerCondition, TriggerType, ordinal},
-    store::{self, ContentRow, LetterRow, NewAttachment},
-    work,
+    seal::{Before, KeyChange, ReadableBy, Sealing, Secrecy, Text},
+    store::{self, ContentRow, LetterRow},
+    triggers, work,
 };
 
 /// A letter's fields as they came, checked one by one; `None` was not given.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Draft {
     pub(crate) title: Option<String>,
     pub(crate) content: Option<String>,
@@ -27,8 +28,21 @@ pub(crate) struct Draft {
     pub(crate) trigger_condition: Option<TriggerCondition>,
     pub(crate) attachments: Option<Vec<Attachment>>,
     pub(crate) is_encrypted: Option<bool>,
+    pub(crate) secrecy: Secrecy,
     pub(crate) capsule_style: Option<String>,
 }
+
+/// A letter as it was saved.
+pub(crate) struct Saved {
+    pub(crate) letter: LetterRow,
+    /// `None` if it is not encrypted.
+    pub(crate) readable_by: Option<ReadableBy>,
+    /// To be shown to its author, once.
+    pub(crate) recovery_key: Option<String>,
+}
+
+/// So often a change is worked out anew that others overtook.
+const TRIES: usize = 4;
 
 /// An attachment as given.
 #[derive(Debug, Clone)]
@@ -66,9 +80,9 @@ impl Letters {
     pub(crate) async fn create(
         &self,
         caller: &Caller,
-        draft: Draft,
+        mut draft: Draft,
         scheduled_soon: bool,
-    ) -> Result<LetterRow, Problem> {
+    ) -> Result<Saved, Problem> {
         if scheduled_soon {
             premium_only(caller.plan, draft.trigger_type.unwrap_or_default())?;
         }
@@ -94,38 +108,104 @@ impl Letters {
             scheduled_month: None,
             created_at: now,
             updated_at: now,
+            fired_at: None,
         };
         let attachments = draft.attachments.clone().unwrap_or_default();
         let mut content = ContentRow { content: None, sealed: None, trigger_condition: "{}".to_owned() };
+        let text = draft.content.take().map(Zeroizing::new);
+        let sealing = self.sealing(caller, &Before::new(&letter, &content), &draft, text).await?;
         self.apply(&mut letter, &mut content, draft)?;
+        set_text(&mut content, &sealing);
         let mut tx = self.db().begin().await?;
         let number = accounts::take_quota(&mut tx, caller.id(), caller.plan, Resource::Created, now).await?;
         letter.ordinal = ordinal(now, number);
         store::insert(&mut tx, &letter, &content).await?;
+        let files = self.save_sealing(&mut tx, &letter, &attachments, &sealing).await?;
+        let files = files.filter(|files| !leaves_open(&letter, files)).ok_or_else(overtaken)?;
         if !attachments.is_empty() {
-            self.attach(&mut tx, &letter, &attachments).await?;
+            self.attach(&mut tx, &letter, &attachments, &files).await?;
         }
         tx.commit().await?;
-        Ok(letter)
+        Ok(Saved { letter, readable_by: sealing.readable_by, recovery_key: sealing.recovery_key })
     }
 
     /// Changes a draft.
-    pub(crate) async fn update(&self, caller: &Caller, id: &str, draft: Draft) -> Result<LetterRow, Problem> {
+    pub(crate) async fn update(&self, caller: &Caller, id: &str, mut draft: Draft) -> Result<Saved, Problem> {
+        let text = draft.content.take().map(Zeroizing::new);
+        for _ in 0..TRIES {
+            let before = self.look(caller, id).await?;
+            let sealing = self.sealing(caller, &before, &draft, text.clone()).await?;
+            if let Some(letter) = self.save(caller, &before, draft.clone(), &sealing).await? {
+                let Sealing { readable_by, recovery_key, .. } = sealing;
+                return Ok(Saved { letter, readable_by, recovery_key });
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// A draft of the caller's, as it is now.
+    async fn look(&self, caller: &Caller, id: &str) -> Result<Before, Problem> {
+        let mut conn = self.db().read().await?;
+        let letter = store::letter(&mut conn, id).await?.filter(|letter| letter.owner_id == caller.id());
+        let letter = letter.ok_or_else(|| Problem::not_found("letter"))?;
+        self.must_be_draft(&letter, self.clock().now(), "cannot be changed")?;
+        // Gone since, maybe.
+        let kept = store::kept(&mut conn, id).await?.ok_or_else(|| Problem::not_found("letter"))?;
+        Ok(Before::kept(letter, kept))
+    }
+
+    /// Writes a change; `None` if the letter is not any more what the change was worked out for.
+    async fn save(
+        &self,
+        caller: &Caller,
+        before: &Before,
+        draft: Draft,
+        sealing: &Sealing,
+    ) -> Result<Option<LetterRow>, Problem> {
         let mut tx = self.db().begin().await?;
         let now = self.clock().now();
+        let id = before.letter_id.as_str();
         let mut letter = self.own(&mut tx, caller, id).await?;
         self.must_be_draft(&letter, now, "cannot be changed")?;
-        let mut content = store::content(&mut tx, id).await?;
-        if let Some(attachments) = draft.attachments.clone() {
-            letter.has_attachments = !attachments.is_empty();
-            let old = self.attach(&mut tx, &letter, &attachments).await?;
+        let kept = store::kept(&mut tx, id).await?.ok_or_else(|| Problem::not_found("letter"))?;
+        if !before.is(&kept) {
+            return Ok(None);
+        }
+        let mut content = kept.content;
+        let attachments = draft.attachments.clone();
+        self.apply(&mut letter, &mut content, draft)?;
+        set_text(&mut content, sealing);
+        letter.updated_at = now;
+        let list = attachments.as_deref().unwrap_or_default();
+        let files = self.save_sealing(&mut tx, &letter, list, sealing).await?;
+        let Some(files) = files.filter(|files| !leaves_open(&letter, files)) else { return Ok(None) };
+        if let Some(attachments) = &attachments {
+            let old = self.attach(&mut tx, &letter, attachments, &files).await?;
             work::collect(&mut tx, &old, now, now).await?;
         }
-        self.apply(&mut letter, &mut content, draft)?;
-        letter.updated_at = now;
         store::update(&mut tx, &letter, &content).await?;
         tx.commit().await?;
-        Ok(letter)
+        Ok(Some(letter))
+    }
+
+    /// Writes a letter's keys and what became of its files; the files that are locked now. `None` if one of
+    /// them was changed meanwhile.
+    async fn save_sealing(
+        &self,
+        tx: &mut Tx,
+        letter: &LetterRow,
+        list: &[Attachment],
+        sealing: &Sealing,
+    ) -> Result<Option<Locked>, Problem> {
+        match &sealing.key {
+            KeyChange::Keep => {}
+            KeyChange::Remove => store::delete_letter_key(tx, &letter.id).await?,
+            KeyChange::Put(row) => store::put_letter_key(tx, &letter.id, row).await?,
+        }
+        if sealing.hides {
+            work::forget(tx, letter.updated_at).await?;
+        }
+        self.change_files(tx, letter, list, &sealing.files).await
     }
 
     fn must_be_draft(&self, letter: &LetterRow, now: Timestamp, what: &str) -> Result<(), Problem> {
@@ -140,16 +220,8 @@ impl Letters {
         store::lock(tx, id, caller.id()).await?.ok_or_else(|| Problem::not_found("letter"))
     }
 
-    /// Writes what was given over what is there, and checks what only holds for the whole.
+    /// Writes what was given, the text apart, over what is there, and checks what only holds for the whole.
     fn apply(&self, letter: &mut LetterRow, content: &mut ContentRow, d: Draft) -> Result<(), Problem> {
-        let text = match d.content {
-            Some(text) => Some(text),
-            // Sealed or unsealed anew where only that changes.
-            None if d.is_encrypted.is_some_and(|e| e != letter.is_encrypted) => {
-                Some(self.text(letter, content)?)
-            }
-            None => None,
-        };
         letter.title = d.title.unwrap_or_else(|| std::mem::take(&mut letter.title));
         letter.recipient_type = d.recipient_type.unwrap_or(letter.recipient_type);
         letter.send_time = d.send_time.or(letter.send_time);
@@ -170,80 +242,7 @@ impl Letters {
         if let Some(condition) = d.trigger_condition {
             content.trigger_condition = to_json(&condition)?;
         }
-        if let Some(text) = text {
-            self.set_text(letter, content, text)?;
-        }
         Ok(())
-    }
-
-    fn set_text(&self, letter: &LetterRow, content: &mut ContentRow, text: String) -> Result<(), Problem> {
-        if letter.is_encrypted {
-            let sealed = self.0.accounts.keyring().seal(&place(&letter.id), text.as_bytes());
-            content.sealed = Some(sealed.map_err(|_| sealing_failed())?);
-            content.content = None;
-        } else {
-            (content.content, content.sealed) = (Some(text), None);
-        }
-        Ok(())
-    }
-
-    /// The text of a letter, opened if it is sealed. Only for whoever may read it.
-    pub(crate) fn text(&self, letter: &LetterRow, content: &ContentRow) -> Result<String, Problem> {
-        match (&content.content, &content.sealed) {
-            (Some(text), _) => Ok(text.clone()),
-            (None, Some(sealed)) => {
-                let plain = self.0.accounts.keyring().open(&place(&letter.id), sealed);
-                let plain = plain.map_err(|_| sealing_failed())?;
-                String::from_utf8(plain).map_err(|_| sealing_failed())
-            }
-            (None, None) => Ok(String::new()),
-        }
-    }
-
-    /// Replaces the attachments of a letter; the files that were attached before.
-    async fn attach(
-        &self,
-        tx: &mut Tx,
-        letter: &LetterRow,
-        list: &[Attachment],
-    ) -> Result<Vec<String>, Problem> {
-        // In one order for all, so that two letters with the same files do not wait for each other.
-        let ids = list.iter().filter_map(|a| crate::view::file_of(self.public_url(), &a.url));
-        let mut files = BTreeMap::new();
-        for id in ids.collect::<BTreeSet<_>>() {
-            files.insert(id, store::lock_file(tx, id).await?);
-        }
-        let mut problem = Problem::new(ProblemKind::Rule, "validation failed");
-        let mut new = Vec::with_capacity(list.len());
-        for (n, a) in list.iter().enumerate() {
-            let Some(file_id) = crate::view::file_of(self.public_url(), &a.url) else {
-                new.push(NewAttachment {
-                    id: kernel::id::new("attach", letter.created_at),
-                    file_id: None,
-                    kind: a.kind,
-                    url: Some(a.url.clone()),
-                    thumbnail: a.thumbnail.clone(),
-                });
-                continue;
-            };
-            match files.get(file_id).cloned().flatten() {
-                Some(file) if file.owner_id == letter.owner_id && file.kind == a.kind => {
-                    let (id, kind) = (file.id.clone(), file.kind);
-                    new.push(NewAttachment { file_id: Some(file.id), id, kind, url: None, thumbnail: None });
-                }
-                Some(file) if file.owner_id == letter.owner_id => {
-                    let reason = format!("this file is of type {}", file.kind.as_str());
-                    problem = problem.field(format!("attachments[{n}].type"), reason);
-                }
-                _ => {
-                    problem = problem.field(format!("attachments[{n}].url"), "no such file of yours");
-                }
-            }
-        }
-        if !problem.errors.is_empty() {
-            return Err(problem);
-        }
-        Ok(store::set_attachments(tx, &letter.id, &new).await?)
     }
 
     /// Removes a draft and what was attached to it alone.
@@ -253,6 +252,7 @@ impl Letters {
         let letter = self.own(&mut tx, caller, id).await?;
         self.must_be_draft(&letter, now, "cannot be deleted")?;
         let files = store::set_attachments(&mut tx, id, &[]).await?;
+        store::delete_letter_key(&mut tx, id).await?;
         store::delete(&mut tx, id).await?;
         work::collect(&mut tx, &files, now, now).await?;
         Ok(tx.commit().await?)
@@ -300,6 +300,7 @@ impl Letters {
         letter.scheduled_month = Some(month);
         letter.updated_at = now;
         store::schedule(&mut tx, &letter, &to_json(&condition)?).await?;
+        store::arm(&mut tx, &triggers::armed(&letter, &condition)).await?;
         dispatch::enqueue(&mut tx, now, &dispatches(&letter, s.send_time)).await?;
         tx.commit().await?;
         Ok(letter)
@@ -319,11 +320,12 @@ impl Letters {
         let ids: Vec<String> =
             dispatches(&seen, seen.send_time.unwrap_or(now)).into_iter().map(|d| d.id).collect();
         let expected = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        // The dispatches first, then the letter: the order in which a delivery locks them.
+        // What a trigger locks first, then the dispatches and the letter: the order in which a delivery locks them.
+        store::disarm(&mut tx, vec![id]).await?;
         let cancelled = dispatch::cancel(&mut tx, now, &ids).await?;
         pending(&self.own(&mut tx, caller, id).await?)?;
         if cancelled != expected {
-            // Some part of it has been acted on: by a trigger, or by a worker whose clock is ahead.
+            // Some part of it has been acted on, by a worker whose clock is ahead.
             return Err(wrong_state(Status::Delivering, "cannot be revoked"));
         }
         store::revoke(&mut tx, id, now).await?;
@@ -357,11 +359,15 @@ fn to_json(condition: &TriggerCondition) -> Result<String, Problem> {
     })
 }
 
-fn place(letter: &str) -> String {
-    format!("letter_contents:{letter}:content")
+/// A text that is not given stays.
+fn set_text(content: &mut ContentRow, sealing: &Sealing) {
+    match &sealing.text {
+        None => {}
+        Some(Text::Plain(text)) => (content.content, content.sealed) = (Some(text.to_string()), None),
+        Some(Text::Sealed(sealed)) => (content.content, content.sealed) = (None, Some(sealed.clone())),
+    }
 }
 
-fn sealing_failed() -> Problem {
-    tracing::error!("a letter cannot be sealed or opened with the keys at hand");
-    Problem::internal()
+fn overtaken() -> Problem {
+    Problem::new(ProblemKind::Conflict, "the letter or its files were changed at the same time, try again")
 }

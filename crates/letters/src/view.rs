@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     Letters,
     model::{AttachmentType, RecipientType, Status, TriggerCondition, TriggerType, capsule_id},
+    seal::ReadableBy,
     store::{self, AttachmentRow, ContentRow, LetterRow},
 };
 
@@ -85,8 +86,18 @@ pub(crate) struct MailDetail {
     status: Status,
     trigger_type: Option<TriggerType>,
     trigger_condition: TriggerCondition,
+    /// When its trigger fired; only if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    triggered_at: Option<Timestamp>,
     attachments: Vec<AttachmentView>,
     is_encrypted: bool,
+    /// Of an encrypted letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readable_by: Option<ReadableBy>,
+    /// What its author says of its passphrase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passphrase_hint: Option<String>,
     capsule_style: String,
     /// The caller wrote it and it is a draft.
     can_edit: bool,
@@ -236,6 +247,7 @@ impl Letters {
         let letter = self.readable(conn, caller, id).await?;
         let content = store::content(conn, id).await?;
         let attachments = store::attachments(conn, id).await?;
+        let key = if letter.is_encrypted { store::letter_key(conn, id).await? } else { None };
         let people = People::of(conn, caller, std::slice::from_ref(&letter)).await?;
         let is_author = caller.is_some_and(|c| c.id() == letter.owner_id);
         let status = letter.status(now, self.0.config.delivering_lead);
@@ -250,7 +262,8 @@ impl Letters {
             sender,
             recipient: people.recipient(&letter),
             trigger_condition: trigger_condition(&content),
-            attachments: attachments.into_iter().map(|a| self.attachment(a)).collect(),
+            triggered_at: letter.fired_at,
+            attachments: attachments.into_iter().map(|a| self.attachment(a, None)).collect(),
             can_edit: is_author && status == Status::Draft,
             can_revoke: is_author && status == Status::Pending,
             countdown: countdown(status, letter.send_time, now),
@@ -263,6 +276,8 @@ impl Letters {
             status,
             trigger_type: letter.trigger_type,
             is_encrypted: letter.is_encrypted,
+            readable_by: letter.is_encrypted.then(|| ReadableBy::of(key.as_ref())),
+            passphrase_hint: key.and_then(|key| key.hint),
             capsule_style: letter.capsule_style,
         })
     }
@@ -282,11 +297,15 @@ impl Letters {
         letter.ok_or_else(|| Problem::not_found("letter"))
     }
 
-    fn attachment(&self, a: AttachmentRow) -> AttachmentView {
+    /// `ticket` opens it, if it is sealed.
+    pub(crate) fn attachment(&self, a: AttachmentRow, ticket: Option<&str>) -> AttachmentView {
         let base = self.public_url();
+        let with =
+            |url: String| ticket.map_or_else(|| url.clone(), |ticket| format!("{url}?ticket={ticket}"));
         let (url, thumbnail) = match &a.file_id {
             Some(file) => {
-                (file_url(base, file), a.file_thumbnail.is_some().then(|| thumbnail_url(base, file)))
+                let thumbnail = a.file_thumbnail.is_some().then(|| with(thumbnail_url(base, file)));
+                (with(file_url(base, file)), thumbnail)
             }
             None => (a.url.unwrap_or_default(), a.thumbnail),
         };

@@ -6,6 +6,8 @@
 //! | `letter.email` | `{letter}/{n}/email` | mails it to the address of a SPECIFIC letter |
 //! | `letter.notice` | `{letter}/{n}/notice` | tells the author that the mail was refused for good |
 //! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
+//! | `letter.collect-object` | `{file}/object/…` | removes bytes that are not a file's any more, or never became it |
+//! | `letter.forget` | `forget_…` | leaves nothing in the database's files that was in the open before |
 
 use std::sync::Arc;
 
@@ -24,6 +26,10 @@ pub const EMAIL: &str = "letter.email";
 pub const NOTICE: &str = "letter.notice";
 /// Removes unused files.
 pub const COLLECT_FILE: &str = "letter.collect-file";
+/// Removes bytes that belong to no file.
+pub const COLLECT_OBJECT: &str = "letter.collect-object";
+/// Removes older versions of what was encrypted.
+pub const FORGET: &str = "letter.forget";
 
 /// Delivers whole batches of letters to their inboxes.
 pub struct Inbox;
@@ -168,6 +174,74 @@ pub(crate) async fn collect(
     dispatch::enqueue(tx, now, &all).await.map(drop)
 }
 
+/// Schedules an object of a file to be removed, with its thumbnail, if by then the file's bytes are elsewhere.
+pub(crate) async fn collect_object(
+    tx: &mut Tx,
+    file: &str,
+    object: &str,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> db::Result<()> {
+    let dispatch = NewDispatch {
+        id: format!("{file}/object/{}", kernel::id::new("c", now)),
+        kind: COLLECT_OBJECT,
+        subject: file.to_owned(),
+        destination: String::new(),
+        payload: Some(object.to_owned()),
+        due_at,
+    };
+    dispatch::enqueue(tx, now, &[dispatch]).await.map(drop)
+}
+
+/// Schedules that what this transaction writes over is forgotten.
+pub(crate) async fn forget(tx: &mut Tx, now: Timestamp) -> db::Result<()> {
+    let id = kernel::id::new("forget", now);
+    let dispatch = NewDispatch {
+        subject: id.clone(),
+        id,
+        kind: FORGET,
+        destination: String::new(),
+        payload: None,
+        due_at: now,
+    };
+    dispatch::enqueue(tx, now, &[dispatch]).await.map(drop)
+}
+
+/// Leaves nothing in the database's own files that was written over.
+pub struct Forget {
+    /// The slice.
+    pub letters: Letters,
+}
+
+impl Single for Forget {
+    fn attempt<'a>(&'a self, _: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.letters.db().forget_old_versions().await {
+                Ok(()) => Outcome::Done("forgotten".to_owned()),
+                Err(error) => Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false },
+            }
+        })
+    }
+}
+
+/// Removes bytes that belong to no file.
+pub struct CollectObject {
+    /// The slice.
+    pub letters: Letters,
+}
+
+impl Single for CollectObject {
+    fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let object = d.payload.as_deref().unwrap_or_default();
+            match self.letters.collect_object(&d.subject, object).await {
+                Ok(answer) => Outcome::Done(answer.to_owned()),
+                Err(problem) => not_now(problem),
+            }
+        })
+    }
+}
+
 /// Removes files that no letter has.
 pub struct CollectFile {
     /// The slice.
@@ -188,15 +262,33 @@ impl Single for CollectFile {
 impl Letters {
     async fn collect_file(&self, id: &str) -> Result<&'static str, Problem> {
         let mut tx = self.db().begin().await?;
-        if store::lock_file(&mut tx, id).await?.is_some() {
+        if let Some(file) = store::lock_file(&mut tx, id).await? {
             if store::file_is_attached(&mut tx, id).await? {
                 return Ok("in use");
             }
             store::delete_file(&mut tx, id).await?;
+            if let Some(object) = &file.object_key {
+                // Only its row knew where its bytes are.
+                let now = self.clock().now();
+                collect_object(&mut tx, id, object, now, now).await?;
+            }
             tx.commit().await?;
         }
         // After the row: bytes without a row are found by nobody, and a repetition removes them.
-        for key in [id.to_owned(), thumbnail_key(id)] {
+        self.remove_object(id).await
+    }
+
+    async fn collect_object(&self, file: &str, object: &str) -> Result<&'static str, Problem> {
+        let in_use = {
+            let mut conn = self.db().read().await?;
+            store::file(&mut conn, file).await?.is_some_and(|f| f.object() == object)
+        };
+        // An object that is a file's when this is due stays its own, and one that is not never becomes one.
+        if in_use { Ok("in use") } else { self.remove_object(object).await }
+    }
+
+    async fn remove_object(&self, object: &str) -> Result<&'static str, Problem> {
+        for key in [object.to_owned(), thumbnail_key(object)] {
             self.0.blobs.delete(&key).await.map_err(|e| httpkit::upload::storage(&e))?;
         }
         Ok("removed")

@@ -67,12 +67,14 @@ fn statement(line: &str) -> Option<&str> {
     VERBS.contains(&verb).then_some(line)
 }
 
-/// `db` is the seam itself; a slice's SQL is in `store.rs` or `store/`, its schema in `migrations.rs`.
+/// `db` is the seam itself; a slice's SQL is in `store.rs` or `store/`, its schema in `migrations.rs`. The knowledge
+/// bases are a slice within the assistant's crate, with the same rooms.
 fn may_hold_sql(source: &Source) -> bool {
     if matches!(source.crate_name(), None | Some("db" | "xtask")) {
         return true;
     }
     let inside = source.in_src().unwrap_or_default();
+    let inside = inside.strip_prefix("kb/").unwrap_or(inside);
     ["store.rs", "migrations.rs"].contains(&inside)
         || inside.starts_with("store/")
         || inside.starts_with("migrations/")

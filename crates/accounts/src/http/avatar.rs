@@ -8,7 +8,7 @@ use axum::{
 use blobs::MediaClass;
 use httpkit::{
     Failure, OkEnvelope, PathId, Refusals, Reply, Upload,
-    download::{Download, serve},
+    download::{Download, PUBLIC, serve},
     ok,
     upload::storage,
 };
@@ -133,7 +133,7 @@ pub(super) async fn get_avatar(
         return Err(Problem::not_found("avatar").into());
     }
     let mime = sniffed(&accounts, &id).await?;
-    let file = Download { key: &id, mime, etag: &id, cache: "public", save_as: None };
+    let file = Download { key: &id, mime, etag: &id, cache: PUBLIC, save_as: None, secret: None };
     serve(&accounts.0.blobs, &headers, file).await
 }
 

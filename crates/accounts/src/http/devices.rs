@@ -6,7 +6,7 @@ use kernel::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Accounts, Caller, model::Platform, store};
+use crate::{Accounts, Caller, model::Platform, sealed, store};
 
 /// So many devices may one account have.
 const MAX_DEVICES: i64 = 50;
@@ -48,7 +48,7 @@ pub(super) async fn register_device(
     let text::Line(token) = f.required::<text::Line<4096>>("token");
     let enabled = f.optional("isEnabled").unwrap_or(true);
     f.finish()?;
-    let place = format!("devices:{}:{device}:token", caller.id());
+    let place = sealed::token_place(caller.id(), &device);
     let sealed = accounts.keyring().seal(&place, token.as_bytes()).map_err(|error| {
         tracing::error!(%error, "a push token cannot be sealed");
         Failure(Problem::internal())

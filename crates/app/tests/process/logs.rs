@@ -52,6 +52,14 @@ async fn scenario(home: Home) {
     let mut long = draft("Long-Title", Some("Marked-Address"));
     long["title"] = json!("Long-Title".repeat(100));
     assert_eq!(post("/mails", long).await.status, 422);
+    post("/triggers/location", json!({"latitude": 12.345_678, "longitude": 1, "city": "Marked-City"}))
+        .await
+        .data();
+    post("/triggers/location", json!({"latitude": 98.765_432, "longitude": 1})).await;
+    post("/triggers/events", json!({"type": "Marked-Type", "text": "Marked-Event", "dryRun": true}))
+        .await
+        .data();
+    let hook = post("/triggers/hooks", json!({"name": "Marked-Hook"})).await.data();
     let wrong = client.call("GET", "/api/v1/mails", Some("Wrong-Token"), None).await.unwrap();
     assert_eq!(wrong.status, 401);
     let refresh = json!({"refreshToken": author.refresh});
@@ -84,6 +92,13 @@ async fn scenario(home: Home) {
         "Wrong-Mail-Token",
         "#token=",
         "argon2",
+        "12.345",
+        "98.765",
+        "Marked-City",
+        "Marked-Type",
+        "Marked-Event",
+        "Marked-Hook",
+        hook["secret"].as_str().unwrap(),
     ];
     for secret in secrets.into_iter().map(String::as_str).chain(renewed).chain(written) {
         let line = log.lines().find(|line| line.contains(secret));

@@ -12,9 +12,11 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod backup;
 mod cli;
 mod client;
 mod cluster;
+mod keyring;
 mod kill;
 mod logs;
 mod mail;
@@ -22,9 +24,11 @@ mod outage;
 mod roles;
 mod routes;
 mod schema;
+mod secrets;
 mod server;
 mod sink;
 mod stop;
+mod triggers;
 
 use std::time::Duration;
 

@@ -47,6 +47,11 @@ impl Home {
         self
     }
 
+    /// The value of a setting.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.iter().find(|(k, _)| *k == key).map(|(_, value)| value.as_str())
+    }
+
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }

@@ -85,7 +85,8 @@ impl Aimock {
     async fn wait_before_answers(&self, millis: u32) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(format!("{}/__aimock/chaos", self.url)).json(&json!({"latencyMs": millis}));
-        assert!(request.send().await.unwrap().status().is_success());
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     }
 
     /// All requests that came, as text.
@@ -128,7 +129,7 @@ testkit::both! {
             assert_eq!(answered, by_provider, "{text}");
             assert!(took < limit, "{text}: {took:?}");
         }
-        mock.wait_before_answers(60_000).await;
+        mock.wait_before_answers(30_000).await;
         let (answered, took) = analysed(&assistant, "HANG 毕业了").await;
         assert!(!answered && took < limit, "{took:?}");
         mock.wait_before_answers(0).await;

@@ -60,7 +60,8 @@ pub(super) async fn update_capsule_style(
     let letter = store::lock(&mut tx, &mail, caller.id()).await?.ok_or_else(not_found)?;
     store::set_style(&mut tx, &mail, style.as_deref(), glow, now).await?;
     tx.commit().await?;
-    let natural = || natural_glow(progress(letter.stored, letter.scheduled_at, letter.send_time, now));
+    let due_at = letter.due_at();
+    let natural = || natural_glow(progress(letter.stored, letter.scheduled_at, due_at, now));
     ok(CapsuleStyle {
         capsule_id: id,
         style: style.unwrap_or(letter.capsule_style),

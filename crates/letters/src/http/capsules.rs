@@ -59,7 +59,7 @@ pub(super) async fn capsules(State(letters): State<Letters>, caller: Caller) -> 
     let capsules = rows
         .into_iter()
         .map(|l| {
-            let progress = progress(l.stored, l.scheduled_at, l.send_time, now);
+            let progress = progress(l.stored, l.scheduled_at, l.due_at(), now);
             CapsuleView {
                 capsule_id: capsule_id(&l.id),
                 mail_id: l.id,

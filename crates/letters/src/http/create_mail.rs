@@ -11,6 +11,8 @@ use super::read::{self, AttachmentRequest, Content, Title};
 use crate::{
     Letters,
     model::{RecipientType, Status, TriggerCondition, TriggerType, capsule_id},
+    ops::Saved,
+    seal::ReadableBy,
 };
 
 /// A letter to be kept as a capsule.
@@ -33,6 +35,12 @@ pub(super) struct CapsuleMailRequest {
     /// At most 20.
     attachments: Option<Vec<AttachmentRequest>>,
     is_encrypted: Option<bool>,
+    /// With `isEncrypted`: only this opens the letter, or the `recoveryKey` that is answered; the server cannot.
+    #[schema(min_length = 8, max_length = 1024)]
+    passphrase: Option<String>,
+    /// Shown to whoever may see the letter, before it is opened.
+    #[schema(max_length = 200)]
+    passphrase_hint: Option<String>,
     #[schema(example = "default", max_length = 64)]
     capsule_style: Option<String>,
     status: DraftOnly,
@@ -58,6 +66,12 @@ pub(super) struct FutureMailRequest {
     /// At most 20.
     attachments: Option<Vec<AttachmentRequest>>,
     is_encrypted: Option<bool>,
+    /// With `isEncrypted`: only this opens the letter, or the `recoveryKey` that is answered; the server cannot.
+    #[schema(min_length = 8, max_length = 1024)]
+    passphrase: Option<String>,
+    /// Shown to whoever may see the letter, before it is opened.
+    #[schema(max_length = 200)]
+    passphrase_hint: Option<String>,
     #[schema(example = "default", max_length = 64)]
     capsule_style: Option<String>,
 }
@@ -79,6 +93,12 @@ pub(super) struct CreatedMail {
     status: Status,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// `keyholder`, of a letter that only its passphrase opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readable_by: Option<ReadableBy>,
+    /// Opens a letter whose passphrase is forgotten. Shown here only: nobody can make it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_key: Option<String>,
 }
 
 /// Save a letter as a capsule
@@ -134,11 +154,13 @@ async fn create(
         f.rule("recipientEmail", "is required when recipientType is SPECIFIC");
     }
     f.finish()?;
-    let letter = letters.create(caller, draft, scheduled_soon).await?;
+    let Saved { letter, readable_by, recovery_key } = letters.create(caller, draft, scheduled_soon).await?;
     ok(CreatedMail {
         capsule_id: capsule_id(&letter.id),
         mail_id: letter.id,
         status: Status::Draft,
         created_at: letter.created_at,
+        readable_by: readable_by.filter(|by| *by == ReadableBy::Keyholder),
+        recovery_key,
     })
 }

@@ -1,19 +1,25 @@
 //! The routes of letters: seeds 001, 002 §2, §3, §6.1, 003, and `public`, `unlock`, `deliveries`,
-//! `events`.
+//! `events`, `triggers`, `hooks`.
 
 mod capsule_style;
 mod capsules;
+mod create_hook;
 mod create_mail;
+mod delete_hook;
 mod delete_mail;
 mod deliveries;
 mod download_file;
 mod events;
 mod get_mail;
+mod hook_event;
+mod list_hooks;
 mod list_mails;
 mod public_mails;
 mod read;
 mod revoke_mail;
 mod send_to_future;
+mod trigger_event;
+mod trigger_location;
 mod unlock_mail;
 mod update_mail;
 mod upload_attachment;
@@ -38,6 +44,11 @@ pub fn router(letters: Letters) -> OpenApiRouter {
         .routes(routes!(download_file::get_file))
         .routes(routes!(download_file::get_thumbnail))
         .routes(routes!(events::events))
+        .routes(routes!(trigger_location::report_location))
+        .routes(routes!(trigger_event::report_event))
+        .routes(routes!(create_hook::create_hook, list_hooks::list_hooks))
+        .routes(routes!(delete_hook::delete_hook))
+        .routes(routes!(hook_event::hook_event))
         .merge(upload_attachment::router())
         .with_state(letters)
 }

@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 use crate::{
     model::{AttachmentType, EventCondition, Location, TriggerCondition},
     ops::{Attachment, Draft},
+    seal::{Passphrase, Secrecy},
+    triggers::{RADII, words::Needle},
 };
 
 /// So many attachments may a letter have.
@@ -46,16 +48,28 @@ pub(super) fn draft(f: &mut Fields, now: Timestamp) -> Draft {
             thumbnail: f.optional::<accounts::Url>("thumbnail").map(|t| t.0),
         }),
         is_encrypted: f.optional("isEncrypted"),
+        secrecy: Secrecy {
+            passphrase: passphrase(f, "passphrase"),
+            new_passphrase: passphrase(f, "newPassphrase"),
+            hint: f.optional::<text::Line<200>>("passphraseHint").map(|t| t.0),
+        },
         capsule_style: f.optional::<text::Line<64>>("capsuleStyle").map(|t| t.0),
     };
-    if f.has("passphrase") {
-        f.rule("passphrase", "letters that only a passphrase opens are not available yet");
-    }
     if draft.send_time.is_some_and(|t| t <= now) {
         f.rule("sendTime", "must be later than now");
         draft.send_time = None;
     }
     draft
+}
+
+/// A letter's passphrase, from 8 to 1024 characters.
+pub(super) fn passphrase(f: &mut Fields, name: &str) -> Option<Passphrase> {
+    let text: text::Opaque<1024> = f.optional(name)?;
+    if text.0.trim().chars().nth(7).is_none() {
+        f.rule(name, "must have at least 8 characters");
+        return None;
+    }
+    Some(Passphrase::new(text.0))
 }
 
 fn email(f: &mut Fields) -> Option<(String, String)> {
@@ -78,12 +92,16 @@ pub(super) fn condition(f: &mut Fields) -> Option<TriggerCondition> {
         location: f.object("location", |f| Location {
             latitude: degrees(f, "latitude", 90.0),
             longitude: degrees(f, "longitude", 180.0),
+            radius: radius(f),
             city: f.optional::<text::Line<100>>("city").map(|t| t.0),
         }),
         event: f.object("event", |f| {
             let words: Vec<text::Line<100>> = f.optional("keywords").unwrap_or_default();
             if words.len() > MAX_KEYWORDS {
                 f.rule("keywords", format!("must have at most {MAX_KEYWORDS} entries"));
+            }
+            if words.iter().any(|word| Needle::of(&word.0).is_none()) {
+                f.rule("keywords", "must be words, or at least two characters of a script without spaces");
             }
             EventCondition {
                 keywords: words.into_iter().map(|t| t.0).collect(),
@@ -93,7 +111,20 @@ pub(super) fn condition(f: &mut Fields) -> Option<TriggerCondition> {
     })
 }
 
-fn degrees(f: &mut Fields, name: &str, most: f64) -> Option<f64> {
+fn radius(f: &mut Fields) -> Option<f64> {
+    let radius: f64 = f.optional("radius")?;
+    let (least, most) = (RADII.start(), RADII.end());
+    if !(f.has("latitude") && f.has("longitude")) {
+        f.rule("radius", "needs latitude and longitude");
+    } else if !RADII.contains(&radius) {
+        f.rule("radius", format!("must be from {least} to {most} metres"));
+    } else {
+        return Some(radius);
+    }
+    None
+}
+
+pub(super) fn degrees(f: &mut Fields, name: &str, most: f64) -> Option<f64> {
     let value: f64 = f.optional(name)?;
     if value.abs() > most {
         f.rule(name, format!("must be from -{most} to {most}"));

@@ -11,6 +11,8 @@ use super::read::{self, AttachmentRequest};
 use crate::{
     Letters,
     model::{RecipientType, Status, TriggerCondition, TriggerType, capsule_id},
+    ops::Saved,
+    seal::ReadableBy,
 };
 
 /// What to change; absent fields stay.
@@ -32,6 +34,16 @@ pub(super) struct UpdateMailRequest {
     /// Replaces all attachments.
     attachments: Option<Vec<AttachmentRequest>>,
     is_encrypted: Option<bool>,
+    /// Of a letter that has one: needed to change its text, to add files, to decrypt it. Else, with
+    /// `isEncrypted`, the one that it gets.
+    #[schema(min_length = 8, max_length = 1024)]
+    passphrase: Option<String>,
+    /// Instead of the one that the letter has; with that, or with a new `content`. Makes a new `recoveryKey`.
+    #[schema(min_length = 8, max_length = 1024)]
+    new_passphrase: Option<String>,
+    /// Shown to whoever may see the letter, before it is opened.
+    #[schema(max_length = 200)]
+    passphrase_hint: Option<String>,
     #[schema(max_length = 64)]
     capsule_style: Option<String>,
 }
@@ -47,6 +59,12 @@ pub(super) struct UpdatedMail {
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+    /// `keyholder`, of a letter that only its passphrase opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readable_by: Option<ReadableBy>,
+    /// Where the letter got a passphrase. Shown here only: nobody can make it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_key: Option<String>,
 }
 
 /// Update a draft
@@ -61,12 +79,14 @@ pub(super) async fn update_mail(
 ) -> Reply<UpdatedMail> {
     let draft = read::draft(&mut f, letters.clock().now());
     f.finish()?;
-    let letter = letters.update(&caller, &id, draft).await?;
+    let Saved { letter, readable_by, recovery_key } = letters.update(&caller, &id, draft).await?;
     ok(UpdatedMail {
         capsule_id: capsule_id(&letter.id),
         mail_id: letter.id,
         status: Status::Draft,
         created_at: letter.created_at,
         updated_at: letter.updated_at,
+        readable_by: readable_by.filter(|by| *by == ReadableBy::Keyholder),
+        recovery_key,
     })
 }

@@ -110,6 +110,9 @@ pub(super) async fn upload_attachment(
         size: i64::try_from(stored.size).unwrap_or(i64::MAX),
         sha256: stored.sha256,
         thumbnail_mime: thumbnail.map(str::to_owned),
+        object_key: None,
+        sealed_key: None,
+        letter_id: None,
     };
     let mut tx = letters.db().begin().await?;
     store::insert_file(&mut tx, &row, now).await?;

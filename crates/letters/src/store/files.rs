@@ -7,7 +7,7 @@ use crate::model::AttachmentType;
 
 db::row! {
     /// An uploaded file.
-    #[derive(Debug, Clone)]
+    #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct FileRow {
         pub(crate) id: String,
         pub(crate) owner_id: String,
@@ -17,6 +17,19 @@ db::row! {
         pub(crate) size: i64,
         pub(crate) sha256: String,
         pub(crate) thumbnail_mime: Option<String>,
+        /// Where the bytes are, if not under the file's id.
+        pub(crate) object_key: Option<String>,
+        /// What opens them, sealed with the key of the letter that they belong to.
+        pub(crate) sealed_key: Option<Vec<u8>>,
+        /// The encrypted letter that they belong to.
+        pub(crate) letter_id: Option<String>,
+    }
+}
+
+impl FileRow {
+    /// Where its bytes are stored.
+    pub(crate) fn object(&self) -> &str {
+        self.object_key.as_deref().unwrap_or(&self.id)
     }
 }
 
@@ -34,7 +47,11 @@ pub(crate) async fn insert_file(tx: &mut Tx, f: &FileRow, now: Timestamp) -> Res
 
 pub(crate) async fn file(conn: &mut Conn, id: &str) -> Result<Option<FileRow>> {
     conn.opt(
-        sql!("SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime FROM files WHERE id = $1"),
+        sql!(
+            "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime, object_key, sealed_key,
+                letter_id
+             FROM files WHERE id = $1"
+        ),
         args![id],
     )
     .await
@@ -44,9 +61,11 @@ pub(crate) async fn file(conn: &mut Conn, id: &str) -> Result<Option<FileRow>> {
 pub(crate) async fn lock_file(tx: &mut Tx, id: &str) -> Result<Option<FileRow>> {
     tx.opt(
         sql!(
-            sqlite: "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime
+            sqlite: "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime, object_key,
+                        sealed_key, letter_id
                      FROM files WHERE id = $1",
-            postgres: "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime
+            postgres: "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime, object_key,
+                          sealed_key, letter_id
                        FROM files WHERE id = $1 FOR UPDATE"
         ),
         args![id],
@@ -60,6 +79,44 @@ pub(crate) async fn file_is_attached(tx: &mut Tx, id: &str) -> Result<bool> {
         .opt(sql!("SELECT letter_id FROM letter_attachments WHERE file_id = $1 LIMIT 1"), args![id])
         .await?;
     Ok(row.is_some())
+}
+
+/// The files of a letter.
+pub(crate) async fn files_of(conn: &mut Conn, letter: &str) -> Result<Vec<FileRow>> {
+    conn.all(
+        sql!(
+            "SELECT id, owner_id, name, kind, mime, size, sha256, thumbnail_mime, object_key, sealed_key,
+                letter_id
+             FROM files
+             WHERE id IN (SELECT file_id FROM letter_attachments WHERE letter_id = $1) ORDER BY id"
+        ),
+        args![letter],
+    )
+    .await
+}
+
+/// Whether a letter other than this one has the file.
+pub(crate) async fn file_is_elsewhere(conn: &mut Conn, id: &str, letter: &str) -> Result<bool> {
+    let row: Option<(String,)> = conn
+        .opt(
+            sql!("SELECT letter_id FROM letter_attachments WHERE file_id = $1 AND letter_id <> $2 LIMIT 1"),
+            args![id, letter],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Writes where the bytes of a locked file are and what opens them.
+pub(crate) async fn set_file_object(tx: &mut Tx, f: &FileRow) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE files SET name = $2, sha256 = $3, object_key = $4, sealed_key = $5, letter_id = $6
+             WHERE id = $1"
+        ),
+        args![&f.id, &f.name, &f.sha256, &f.object_key, f.sealed_key.as_deref(), &f.letter_id],
+    )
+    .await
+    .map(drop)
 }
 
 pub(crate) async fn delete_file(tx: &mut Tx, id: &str) -> Result<()> {
@@ -129,13 +186,16 @@ db::row! {
         pub(crate) thumbnail: Option<String>,
         pub(crate) size: Option<i64>,
         pub(crate) file_thumbnail: Option<String>,
+        /// See [`FileRow`].
+        pub(crate) sealed_key: Option<Vec<u8>>,
     }
 }
 
 pub(crate) async fn attachments(conn: &mut Conn, letter: &str) -> Result<Vec<AttachmentRow>> {
     conn.all(
         sql!(
-            "SELECT a.id, a.file_id, a.kind, a.url, a.thumbnail, f.size, f.thumbnail_mime
+            "SELECT a.id, a.file_id, a.kind, a.url, a.thumbnail, f.size, f.thumbnail_mime,
+                f.sealed_key
              FROM letter_attachments AS a LEFT JOIN files AS f ON f.id = a.file_id
              WHERE a.letter_id = $1 ORDER BY a.position"
         ),

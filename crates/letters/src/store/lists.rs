@@ -15,9 +15,9 @@ pub(crate) struct Filter<'a> {
     /// The mailboxes whose letters the owner may read: their id, and their address if it opens letters.
     pub(crate) mailboxes: Vec<&'a str>,
     pub(crate) stored: Option<Stored>,
-    /// Only later than this.
+    /// Only due later than this.
     pub(crate) after: Option<Timestamp>,
-    /// Only up to this.
+    /// Only due up to this.
     pub(crate) until: Option<Timestamp>,
     pub(crate) page: PageRequest,
 }
@@ -84,17 +84,17 @@ pub(crate) async fn own(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result
             sql!(
                 "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
                     trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at,
                     (SELECT COUNT(*) FROM letters
                     WHERE owner_id = $1 AND (status = 'DRAFT') = $2
                       AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                      AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                      AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5))
+                      AND (CAST($4 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) > $4)
+                      AND (CAST($5 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) <= $5))
                  FROM letters
                     WHERE owner_id = $1 AND (status = 'DRAFT') = $2
                       AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-                      AND (CAST($4 AS BIGINT) IS NULL OR send_time > $4)
-                      AND (CAST($5 AS BIGINT) IS NULL OR send_time <= $5)
+                      AND (CAST($4 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) > $4)
+                      AND (CAST($5 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) <= $5)
                  ORDER BY id DESC LIMIT $6 OFFSET $7"
             ),
             args![f.owner, drafts, f.stored, f.after, f.until, f.page.size, f.page.offset()],
@@ -113,7 +113,7 @@ async fn own_unfiltered(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result
         sql!(
             "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
                     trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at,
                     (SELECT COUNT(*) FROM letters WHERE owner_id = $1 AND status = 'DRAFT')
                  FROM letters WHERE owner_id = $1 AND status = 'DRAFT' ORDER BY id DESC LIMIT $2 OFFSET $3"
         )
@@ -121,7 +121,7 @@ async fn own_unfiltered(conn: &mut Conn, f: &Filter<'_>, drafts: bool) -> Result
         sql!(
             "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
                     trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at,
+                    schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at,
                     (SELECT COUNT(*) FROM letters WHERE owner_id = $1 AND status <> 'DRAFT')
                  FROM letters WHERE owner_id = $1 AND status <> 'DRAFT' ORDER BY id DESC LIMIT $2 OFFSET $3"
         )
@@ -146,7 +146,7 @@ pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<Let
                 sqlite: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at, l.fired_at,
                             (SELECT COUNT(*) FROM inbox WHERE mailbox IN (SELECT value FROM json_each($1)))
                          FROM (SELECT letter_id, delivered_at FROM inbox
                                WHERE mailbox IN (SELECT value FROM json_each($1))
@@ -156,7 +156,7 @@ pub(crate) async fn received(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<Let
                 postgres: "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at, l.fired_at,
                             (SELECT COUNT(*) FROM inbox WHERE mailbox = ANY($1))
                          FROM (SELECT letter_id, delivered_at FROM inbox WHERE mailbox = ANY($1)
                                ORDER BY delivered_at DESC, letter_id DESC LIMIT $2 OFFSET $3) AS i
@@ -182,7 +182,7 @@ pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRo
                          SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at, l.fired_at,
                             (SELECT COUNT(*) FROM hits)
                          FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
                          JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC",
@@ -191,7 +191,7 @@ pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRo
                          SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at, l.fired_at,
                             (SELECT COUNT(*) FROM hits)
                          FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
                          JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC"
@@ -203,12 +203,12 @@ pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRo
                             WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
                                   UNION SELECT letter_id FROM inbox WHERE mailbox IN (SELECT value FROM json_each($2)))
                               AND (CAST($5 AS TEXT) IS NULL OR status = $5)
-                              AND (CAST($6 AS BIGINT) IS NULL OR send_time > $6)
-                              AND (CAST($7 AS BIGINT) IS NULL OR send_time <= $7))
+                              AND (CAST($6 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) > $6)
+                              AND (CAST($7 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) <= $7))
                          SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at, l.fired_at,
                             (SELECT COUNT(*) FROM hits)
                          FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
                          JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC",
@@ -216,12 +216,12 @@ pub(crate) async fn all(conn: &mut Conn, f: &Filter<'_>) -> Result<(Vec<LetterRo
                             WHERE id IN (SELECT id FROM letters WHERE owner_id = $1
                                   UNION SELECT letter_id FROM inbox WHERE mailbox = ANY($2))
                               AND (CAST($5 AS TEXT) IS NULL OR status = $5)
-                              AND (CAST($6 AS BIGINT) IS NULL OR send_time > $6)
-                              AND (CAST($7 AS BIGINT) IS NULL OR send_time <= $7))
+                              AND (CAST($6 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) > $6)
+                              AND (CAST($7 AS BIGINT) IS NULL OR COALESCE(fired_at, send_time) <= $7))
                          SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email,
                             l.recipient_key, l.status, l.send_time, l.trigger_type, l.delivered_at,
                             l.has_attachments, l.is_encrypted, l.capsule_style, l.glow, l.ordinal,
-                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at,
+                            l.schedule_no, l.scheduled_at, l.scheduled_month, l.created_at, l.updated_at, l.fired_at,
                             (SELECT COUNT(*) FROM hits)
                          FROM (SELECT id FROM hits ORDER BY id DESC LIMIT $3 OFFSET $4) AS page
                          JOIN letters AS l ON l.id = page.id ORDER BY l.id DESC"
@@ -241,7 +241,7 @@ pub(crate) async fn capsules(conn: &mut Conn, owner: &str, most: i64) -> Result<
         sql!(
             "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
                 trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at
              FROM letters WHERE owner_id = $1 ORDER BY id DESC LIMIT $2"
         ),
         args![owner, most],

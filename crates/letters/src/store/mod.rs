@@ -1,7 +1,10 @@
 //! All SQL on the letters' tables: single letters here, lists and files below.
 
 mod files;
+mod hooks;
+mod keys;
 mod lists;
+mod triggers;
 
 use std::time::Duration;
 
@@ -11,7 +14,10 @@ use kernel::Timestamp;
 use crate::model::{RecipientType, Status, Stored, TriggerType};
 
 pub(crate) use files::*;
+pub(crate) use hooks::*;
+pub(crate) use keys::*;
 pub(crate) use lists::*;
+pub(crate) use triggers::*;
 
 db::row! {
     /// A letter without its text.
@@ -37,6 +43,8 @@ db::row! {
         pub(crate) scheduled_month: Option<String>,
         pub(crate) created_at: Timestamp,
         pub(crate) updated_at: Timestamp,
+        /// When its trigger fired.
+        pub(crate) fired_at: Option<Timestamp>,
     }
 }
 
@@ -55,7 +63,12 @@ db::row! {
 
 impl LetterRow {
     pub(crate) fn status(&self, now: Timestamp, lead: Duration) -> Status {
-        Status::of(self.stored, self.send_time, now, lead)
+        Status::of(self.stored, self.due_at(), now, lead)
+    }
+
+    /// When it is due: at its `sendTime`, or since its trigger fired.
+    pub(crate) fn due_at(&self) -> Option<Timestamp> {
+        self.fired_at.into_iter().chain(self.send_time).min()
     }
 
     /// The inbox it goes to: a user's id, a normalized address, or [`PUBLIC`].
@@ -77,7 +90,7 @@ pub(crate) async fn letter(conn: &mut Conn, id: &str) -> Result<Option<LetterRow
         sql!(
             "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status, send_time,
                 trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style, glow, ordinal,
-                schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at
              FROM letters WHERE id = $1"
         ),
         args![id],
@@ -91,11 +104,11 @@ pub(crate) async fn lock(tx: &mut Tx, id: &str, owner: &str) -> Result<Option<Le
         sql!(
             sqlite: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
                         send_time, trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style,
-                        glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                        glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at
                      FROM letters WHERE id = $1 AND owner_id = $2",
             postgres: "SELECT id, owner_id, title, recipient_type, recipient_email, recipient_key, status,
                           send_time, trigger_type, delivered_at, has_attachments, is_encrypted, capsule_style,
-                          glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at
+                          glow, ordinal, schedule_no, scheduled_at, scheduled_month, created_at, updated_at, fired_at
                        FROM letters WHERE id = $1 AND owner_id = $2 FOR UPDATE"
         ),
         args![id, owner],
@@ -125,7 +138,7 @@ pub(crate) async fn mailing(conn: &mut Conn, id: &str) -> Result<Option<Mailing>
             "SELECT l.id, l.owner_id, l.title, l.recipient_type, l.recipient_email, l.recipient_key, l.status,
                 l.send_time, l.trigger_type, l.delivered_at, l.has_attachments, l.is_encrypted,
                 l.capsule_style, l.glow, l.ordinal, l.schedule_no, l.scheduled_at, l.scheduled_month,
-                l.created_at, l.updated_at, c.content,
+                l.created_at, l.updated_at, l.fired_at, c.content,
                 (SELECT COUNT(*) FROM letter_attachments WHERE letter_id = $1)
              FROM letters AS l JOIN letter_contents AS c ON c.letter_id = l.id WHERE l.id = $1"
         ),
@@ -279,7 +292,7 @@ pub(crate) async fn set_style(
 /// Puts due letters into their inboxes: each that is still scheduled under this schedule number, once.
 /// `dispatch_ids` are `{letter}/{schedule number}/inbox`. How many went.
 pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp) -> Result<u64> {
-    let went: Vec<(String, String)> = tx
+    let went: Vec<(String, String, bool)> = tx
         .all(
             sql!(
                 sqlite: "UPDATE letters SET status = 'DELIVERED', delivered_at = $2
@@ -288,7 +301,7 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                          WHERE id = due.letter AND status = 'SCHEDULED'
                            AND due.dispatch = id || '/' || schedule_no || '/inbox'
                          RETURNING id, CASE recipient_type WHEN 'SELF' THEN owner_id
-                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END",
+                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END, COALESCE(trigger_type <> 'TIME', FALSE)",
                 postgres: "WITH due AS (
                                SELECT dispatch, split_part(dispatch, '/', 1) AS letter
                                FROM unnest(CAST($1 AS TEXT[])) AS dispatch),
@@ -297,26 +310,31 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                                WHERE id = due.letter AND status = 'SCHEDULED'
                                  AND due.dispatch = id || '/' || schedule_no || '/inbox'
                                RETURNING id, delivered_at, CASE recipient_type WHEN 'SELF' THEN owner_id
-                                  WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END AS mailbox),
+                                  WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END AS mailbox,
+                                  COALESCE(trigger_type <> 'TIME', FALSE) AS armed),
                            arrived AS (
                                INSERT INTO inbox (mailbox, delivered_at, letter_id)
-                               SELECT mailbox, delivered_at, id FROM went RETURNING letter_id, mailbox)
-                           SELECT letter_id, mailbox FROM arrived"
+                               SELECT mailbox, delivered_at, id FROM went)
+                           SELECT id, mailbox, armed FROM went"
             ),
             args![dispatch_ids, now],
         )
         .await?;
     for_sqlite_insert(tx, &went, now).await?;
+    let armed: Vec<&str> = went.iter().filter(|(_, _, armed)| *armed).map(|(id, ..)| id.as_str()).collect();
+    if !armed.is_empty() {
+        disarm_delivered(tx, armed).await?;
+    }
     Ok(u64::try_from(went.len()).unwrap_or(u64::MAX))
 }
 
 /// SQLite's `UPDATE … RETURNING` cannot feed an `INSERT`, so that its half is a statement of its own; on
 /// PostgreSQL the rows are there already and the conflict makes this a no-op that is not even sent.
-async fn for_sqlite_insert(tx: &mut Tx, went: &[(String, String)], now: Timestamp) -> Result<()> {
+async fn for_sqlite_insert(tx: &mut Tx, went: &[(String, String, bool)], now: Timestamp) -> Result<()> {
     if tx.is_postgres() {
         return Ok(());
     }
-    for (letter, mailbox) in went {
+    for (letter, mailbox, _) in went {
         tx.exec(
             sql!("INSERT INTO inbox (mailbox, delivered_at, letter_id) VALUES ($1, $2, $3)"),
             args![mailbox, now, letter],

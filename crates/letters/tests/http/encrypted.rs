@@ -1,4 +1,4 @@
-//! Encrypted letters: sealed at rest, left out everywhere, opened by one more check.
+//! Encrypted letters that the server can read: sealed at rest, left out everywhere, opened by one more check.
 
 use std::path::Path;
 
@@ -66,7 +66,9 @@ testkit::both! {
         let path = format!("/mails/{mail}/unlock");
         let good = json!({"password": PASSWORD});
         let opened = app.post(&path, &author, good.clone()).await;
-        assert_eq!(opened.data(), &json!({"mailId": mail, "content": SECRET}));
+        let expected =
+            json!({"mailId": mail, "content": SECRET, "readableBy": "server", "attachments": []});
+        assert_eq!(opened.data(), &expected);
         app.post(&path, &reader, good.clone()).await.refused(404, &[]);
         for wrong in ["", "password124", "Password123", "password123 "] {
             app.post(&path, &author, json!({"password": wrong})).await.refused(403, &["password"]);
@@ -106,12 +108,23 @@ testkit::both! {
     async fn a_passphrase_is_not_passed_over(t) {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
-        let body = with(capsule(), json!({"isEncrypted": true, "passphrase": "open sesame"}));
-        app.post("/mails", &user, body).await.refused(422, &["passphrase"]);
-        let mail = app.draft(&user, json!({"isEncrypted": true})).await;
-        app.put(&format!("/mails/{mail}"), &user, json!({"passphrase": "open sesame"}))
-            .await
-            .refused(422, &["passphrase"]);
+        let mail = app.draft(&user, json!({})).await;
+        for (body, field) in [
+            (json!({"passphrase": "open sesame"}), "passphrase"),
+            (json!({"passphrase": "open sesame", "isEncrypted": false}), "passphrase"),
+            (json!({"passphrase": "sesame!", "isEncrypted": true}), "passphrase"),
+            (json!({"passphrase": "      sesame", "isEncrypted": true}), "passphrase"),
+            (json!({"passphrase": "x".repeat(1025), "isEncrypted": true}), "passphrase"),
+            (json!({"newPassphrase": "open sesame", "isEncrypted": true}), "newPassphrase"),
+            (json!({"passphraseHint": "who?", "isEncrypted": true}), "passphraseHint"),
+            (json!({"passphraseHint": "not Open Sesame", "passphrase": "open sesame", "isEncrypted": true}),
+                "passphraseHint"),
+        ] {
+            app.post("/mails", &user, with(capsule(), body.clone())).await.refused(422, &[field]);
+            app.put(&format!("/mails/{mail}"), &user, body).await.refused(422, &[field]);
+        }
+        let body = json!({"passphrase": 12345678, "isEncrypted": true});
+        app.put(&format!("/mails/{mail}"), &user, body).await.refused(400, &["passphrase"]);
     }
 
     /// A public encrypted letter is opened with the reader's own password.

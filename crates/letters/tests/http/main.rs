@@ -8,19 +8,25 @@
     reason = "tests"
 )]
 
+mod armed;
 mod attachments;
 mod drafts;
 mod encrypted;
 mod events;
 mod files;
 mod helpers;
+mod hooks;
 mod hostile;
+mod keyholder;
 mod lists;
 mod quotas;
 mod races;
 mod readers;
 mod schedule;
+mod sealed_files;
 mod seed_001;
 mod seed_002;
 mod seed_003;
 mod times;
+mod trigger_races;
+mod triggers;

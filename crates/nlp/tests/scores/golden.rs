@@ -56,9 +56,23 @@ fn sentiment_and_keywords() {
 }
 
 #[test]
+fn own_sentiment_and_keywords() {
+    check_sentiments("own_sentiment.jsonl");
+}
+
+#[test]
 fn summaries_cover_facts() {
+    check_summaries("summaries.jsonl");
+}
+
+#[test]
+fn own_summaries_cover_facts() {
+    check_summaries("own_summaries.jsonl");
+}
+
+fn check_summaries(file: &str) {
     let mut facts = Hits::default();
-    for text in longs("summaries.jsonl") {
+    for text in longs(file) {
         let cues = if text.id.contains("letter") { Cues::None } else { Cues::Correspondence };
         let n = nlp::sentences(&text.text).len();
         let summary = nlp::summary(&text.text, 3.max(n.div_ceil(4)), cues);
@@ -66,13 +80,18 @@ fn summaries_cover_facts() {
         facts.add_facts(&text.facts, &summary);
         println!("{} {}/{}: {summary:#?}", text.id, facts.right - before.right, facts.of - before.of);
     }
-    println!("facts {facts}");
+    println!("{file}: facts {facts}");
     assert!(facts.share() >= Some(0.6));
 }
 
 #[test]
 fn retrieval_answers_and_refuses() {
     check_retrieval("kb.json");
+}
+
+#[test]
+fn own_retrieval_answers_and_refuses() {
+    check_retrieval("own_kb.json");
 }
 
 fn check_retrieval(file: &str) {

@@ -1,0 +1,17 @@
+//! Knowledge bases through the whole server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::large_futures,
+    reason = "tests"
+)]
+
+mod ask;
+mod bases;
+mod entries;
+mod helpers;
+mod import;
+mod large;
+mod races;
