@@ -130,11 +130,13 @@ fn engine(
         timeout: std::time::Duration::from_secs(600),
     };
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
+    let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
     Engine::builder(db.clone(), clock.clone())
         .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox)
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
         .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
+        .single(letters::ANALYSIS, analysis, letters::Analysis { letters: letters.clone() })
         .single(letters::COLLECT_FILE, internal, letters::CollectFile { letters: letters.clone() })
         .single(letters::COLLECT_OBJECT, internal, letters::CollectObject { letters: letters.clone() })
         .single(letters::FORGET, internal, letters::Forget { letters: letters.clone() })

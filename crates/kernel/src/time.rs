@@ -77,6 +77,40 @@ impl Timestamp {
         format!("{:04}-{:02}", d.year(), d.month())
     }
 
+    /// The calendar year in UTC.
+    #[must_use]
+    pub fn year(self) -> i16 {
+        self.civil().year()
+    }
+
+    /// The calendar day in UTC, `2026-11-21`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let d = self.civil();
+        format!("{:04}-{:02}-{:02}", d.year(), d.month(), d.day())
+    }
+
+    /// The time of day in UTC to the second, rounded down: `08:00:00`.
+    #[must_use]
+    pub fn time_of_day(self) -> String {
+        let t = self.civil();
+        format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
+    }
+
+    /// The first instant in UTC of a day written `2026-11-21`; [`Timestamp::MAX`] where it is later.
+    ///
+    /// # Errors
+    /// The text is no day of the calendar in this form.
+    pub fn of_date(text: &str) -> Result<Self, InvalidDate> {
+        if text.len() != 10 {
+            return Err(InvalidDate);
+        }
+        let date: jiff::civil::Date = text.parse().map_err(|_| InvalidDate)?;
+        // jiff's instants end before the last day does.
+        let start = date.to_zoned(jiff::tz::TimeZone::UTC);
+        Ok(start.map_or(Self::MAX, |z| Self(z.timestamp().as_microsecond())))
+    }
+
     /// RFC 5322 `date-time`, in UTC: `Sat, 21 Nov 2026 02:20:27 +0000`.
     #[must_use]
     pub fn rfc2822(self) -> String {
@@ -127,6 +161,11 @@ impl fmt::Debug for Timestamp {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an RFC 3339 time with its offset, such as 2036-11-21T08:00:00Z")]
 pub struct InvalidTime;
+
+/// A text that is not a day of the calendar.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be a day such as 2036-11-21")]
+pub struct InvalidDate;
 
 impl FromStr for Timestamp {
     type Err = InvalidTime;
@@ -235,6 +274,21 @@ mod tests {
     fn months_are_utc_months() {
         assert_eq!(at("2026-11-01T07:59:59+08:00").month(), "2026-10");
         assert_eq!(at("2024-02-29T23:59:59Z").month_start(), at("2024-02-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn days_of_the_calendar() {
+        let leap = Timestamp::of_date("2024-02-29").unwrap();
+        assert_eq!(leap, at("2024-02-29T00:00:00Z"));
+        assert_eq!((leap - Duration::from_micros(1)).date(), "2024-02-28");
+        assert_eq!(at("2027-01-01T07:59:59.999999+08:00").date(), "2026-12-31");
+        assert_eq!(at("2027-01-01T07:59:59.999999+08:00").time_of_day(), "23:59:59");
+        assert_eq!(Timestamp::of_date("9999-12-31"), Ok(Timestamp::MAX));
+        for bad in
+            ["", "2023-02-29", "2024-13-01", "2024-2-9", "20240229", "2024-02-29Z", "+24-02-029", "二〇二四"]
+        {
+            assert!(Timestamp::of_date(bad).is_err(), "{bad} was taken");
+        }
     }
 
     #[test]

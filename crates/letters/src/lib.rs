@@ -1,7 +1,7 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
 //! Owns `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`, `unlock_attempts`,
-//! `armed_triggers`, `trigger_hooks` and `hook_nonces`. Promises:
+//! `armed_triggers`, `trigger_hooks`, `hook_nonces`, and what is counted of letters. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
 //! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
@@ -13,6 +13,7 @@
 //! - The text and the files of an encrypted letter are sealed at rest and leave only through `unlock`; with a
 //!   passphrase the server itself cannot open them.
 
+mod analysis;
 mod attach;
 mod http;
 mod mail;
@@ -20,7 +21,9 @@ mod migrations;
 mod model;
 mod ops;
 mod seal;
+mod statistics;
 mod store;
+mod timeline;
 mod triggers;
 mod view;
 mod work;
@@ -33,8 +36,9 @@ use blobs::Blobs;
 use db::Db;
 use httpkit::Limiter;
 use kernel::{Clock, seal::Keyring};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
+pub use analysis::{ANALYSIS, Analysis};
 pub use http::router;
 pub use migrations::MIGRATIONS;
 pub use seal::SEALED;
@@ -65,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) kdf: seal::Kdf,
     /// True when the process is about to end, so that open streams end too.
     pub(crate) closing: watch::Receiver<bool>,
+    /// Held for one step of counting letters, so that a large account does not take all processors.
+    pub(crate) counting: Mutex<()>,
 }
 
 impl Letters {
@@ -73,7 +79,8 @@ impl Letters {
     pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
         let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
         let kdf = seal::Kdf::new();
-        Self(Arc::new(Inner { accounts, blobs, config, hook_events, kdf, closing }))
+        let counting = Mutex::new(());
+        Self(Arc::new(Inner { accounts, blobs, config, hook_events, kdf, closing, counting }))
     }
 
     pub(crate) fn db(&self) -> &Db {

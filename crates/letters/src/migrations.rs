@@ -1,5 +1,6 @@
 //! The tables of letters: `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`,
-//! `unlock_attempts`, `armed_triggers`, `trigger_hooks`, `hook_nonces`.
+//! `unlock_attempts`, `armed_triggers`, `trigger_hooks`, `hook_nonces`, `sent_letters`, `letter_words`,
+//! `sent_counts`, `inbox_counted`, `letter_emotions`.
 //!
 //! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
 //! `status` or `delivered_at`: PostgreSQL delivers with heap-only updates, and SQLite twice as fast as with an
@@ -10,8 +11,9 @@ use db::Migration;
 /// In order.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "letters/001_letters", sql: LETTERS },
-    Migration { name: "letters/003_triggers", sql: TRIGGERS },
     Migration { name: "letters/002_sealing", sql: SEALING },
+    Migration { name: "letters/003_triggers", sql: TRIGGERS },
+    Migration { name: "letters/004_statistics", sql: STATISTICS },
 ];
 
 const LETTERS: &str = "
@@ -144,4 +146,55 @@ CREATE TABLE unlock_attempts (
 ALTER TABLE files ADD COLUMN object_key {ID};
 ALTER TABLE files ADD COLUMN sealed_key {BYTES};
 ALTER TABLE files ADD COLUMN letter_id {ID};
+";
+
+/// What was sent, the author's side of `inbox`; what is counted of it; and what letters feel like.
+///
+/// `inbox_counted` has, as JSON, how many letters came to a mailbox in each month, of those that came before `until`.
+/// A letter that is `counted` is in `sent_counts`, with `letter_words` (JSON) as its share of the words.
+const STATISTICS: &str = "
+CREATE TABLE sent_letters (
+    owner_id {ID} NOT NULL,
+    scheduled_at BIGINT NOT NULL,
+    letter_id {ID} NOT NULL,
+    send_time BIGINT NOT NULL,
+    recipient {ID} NOT NULL,
+    counted BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (owner_id, scheduled_at, letter_id)
+--sqlite ) WITHOUT ROWID;
+--pg );
+INSERT INTO sent_letters (owner_id, scheduled_at, letter_id, send_time, recipient)
+SELECT owner_id, scheduled_at, id, send_time, COALESCE(recipient_key, recipient_type)
+FROM letters WHERE scheduled_at IS NOT NULL AND send_time IS NOT NULL;
+CREATE INDEX sent_letters_uncounted ON sent_letters (owner_id, letter_id) WHERE NOT counted;
+
+CREATE TABLE letter_words (
+    letter_id {ID} NOT NULL PRIMARY KEY,
+    words TEXT NOT NULL
+);
+
+CREATE TABLE sent_counts (
+    owner_id {ID} NOT NULL,
+    kind {ID} NOT NULL CHECK (kind IN ('month', 'year', 'recipient', 'seconds', 'word')),
+    name {ID} NOT NULL,
+    n BIGINT NOT NULL,
+    PRIMARY KEY (owner_id, kind, name)
+--sqlite ) WITHOUT ROWID;
+--pg );
+CREATE INDEX sent_counts_most ON sent_counts (owner_id, kind, n DESC, name);
+
+CREATE TABLE inbox_counted (
+    mailbox {ID} NOT NULL PRIMARY KEY,
+    until BIGINT NOT NULL,
+    months TEXT NOT NULL
+);
+
+CREATE TABLE letter_emotions (
+    letter_id {ID} NOT NULL PRIMARY KEY,
+    sentiment {ID} NOT NULL,
+    emotion {ID},
+    engine {ID} NOT NULL,
+    analysed_at BIGINT NOT NULL
+--sqlite ) WITHOUT ROWID;
+--pg );
 ";

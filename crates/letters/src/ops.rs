@@ -301,6 +301,7 @@ impl Letters {
         letter.updated_at = now;
         store::schedule(&mut tx, &letter, &to_json(&condition)?).await?;
         store::arm(&mut tx, &triggers::armed(&letter, &condition)).await?;
+        store::sent(&mut tx, &letter).await?;
         dispatch::enqueue(&mut tx, now, &dispatches(&letter, s.send_time)).await?;
         tx.commit().await?;
         Ok(letter)
@@ -323,12 +324,14 @@ impl Letters {
         // What a trigger locks first, then the dispatches and the letter: the order in which a delivery locks them.
         store::disarm(&mut tx, vec![id]).await?;
         let cancelled = dispatch::cancel(&mut tx, now, &ids).await?;
-        pending(&self.own(&mut tx, caller, id).await?)?;
+        let letter = self.own(&mut tx, caller, id).await?;
+        pending(&letter)?;
         if cancelled != expected {
             // Some part of it has been acted on, by a worker whose clock is ahead.
             return Err(wrong_state(Status::Delivering, "cannot be revoked"));
         }
         store::revoke(&mut tx, id, now).await?;
+        crate::statistics::take_back(&mut tx, &letter).await?;
         tx.commit().await?;
         Ok(now)
     }

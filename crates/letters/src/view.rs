@@ -174,7 +174,7 @@ impl People {
         Ok(people)
     }
 
-    fn sender(&self, letter: &LetterRow) -> PersonDetail {
+    pub(crate) fn sender(&self, letter: &LetterRow) -> PersonDetail {
         self.by_id.get(&letter.owner_id).map_or_else(
             // The account is gone, its letters are not.
             || PersonDetail { user_id: None, username: String::new(), avatar: None, email: None },
@@ -182,7 +182,7 @@ impl People {
         )
     }
 
-    fn recipient(&self, letter: &LetterRow) -> Option<PersonDetail> {
+    pub(crate) fn recipient(&self, letter: &LetterRow) -> Option<PersonDetail> {
         match letter.recipient_type {
             RecipientType::Public => None,
             RecipientType::Myself => Some(self.sender(letter)),

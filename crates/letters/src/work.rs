@@ -5,6 +5,7 @@
 //! | `letter.inbox` | `{letter}/{n}/inbox` | puts the letter into its inbox; a batch kind |
 //! | `letter.email` | `{letter}/{n}/email` | mails it to the address of a SPECIFIC letter |
 //! | `letter.notice` | `{letter}/{n}/notice` | tells the author that the mail was refused for good |
+//! | `letter.analysis` | `analysis/{letter}` | finds the emotions of that letter and others of its batch |
 //! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
 //! | `letter.collect-object` | `{file}/object/…` | removes bytes that are not a file's any more, or never became it |
 //! | `letter.forget` | `forget_…` | leaves nothing in the database's files that was in the open before |
@@ -16,7 +17,7 @@ use db::Tx;
 use dispatch::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
 use kernel::{Problem, Timestamp};
 
-use crate::{Letters, mail, model::Stored, store};
+use crate::{Letters, analysis, mail, model::Stored, store};
 
 /// Puts letters into inboxes.
 pub const INBOX: &str = "letter.inbox";
@@ -42,7 +43,8 @@ impl Batch for Inbox {
         now: Timestamp,
     ) -> BoxFuture<'a, db::Result<()>> {
         Box::pin(async move {
-            store::deliver(tx, batch.iter().map(|d| d.id.as_str()).collect(), now).await?;
+            let arrived = store::deliver(tx, batch.iter().map(|d| d.id.as_str()).collect(), now).await?;
+            analysis::enqueue(tx, &arrived, now).await?;
             bus::publish(tx, bus::Event::LettersDelivered);
             Ok(())
         })

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::{
     language::{Language, language},
-    words::{Run, is_content, jieba, normal, runs, stem},
+    words::{Run, is_content, is_weak, jieba, normal, runs, stem},
 };
 
 /// The `n` most telling words or phrases of a text (of its first [`crate::MAX_CHARS`] characters), the best first; each
@@ -15,7 +15,12 @@ use crate::{
 #[must_use]
 pub fn keywords(text: &str, n: usize) -> Vec<String> {
     let text = crate::bounded(text);
-    let ranked = if language(text) == Language::Chinese { chinese(text) } else { english(text) };
+    let ranked: Vec<(String, f64)> = if language(text) == Language::Chinese {
+        chinese(text)
+    } else {
+        // Where there is little else, verbs and adjectives are what a text is about.
+        english(text, |word| !is_weak(word)).into_iter().chain(english(text, is_weak)).collect()
+    };
     let mut out: Vec<String> = Vec::new();
     for (word, _) in ranked {
         if out.len() == n {
@@ -57,20 +62,24 @@ impl Ranking {
 fn worth(tag: &str) -> f64 {
     match tag {
         "n" | "nz" | "nt" | "ns" | "vn" | "eng" => 1.0,
-        "nr" | "l" | "i" | "j" | "an" => 0.7,
-        "v" => 0.65,
-        "a" => 0.4,
+        "nr" | "an" | "l" | "j" => 0.8,
+        "i" | "t" | "s" => 0.6,
+        "v" => 0.55,
+        "a" => 0.3,
         _ => 0.0,
     }
 }
 
-/// Words in Chinese that stand in `n` million words of text are this telling.
+/// How much a Chinese word tells: rare ones more, up to a point; guesses that the dictionary does not know less.
 fn rarity(word: &str) -> f64 {
     /// Occurrences in the corpus that the dictionary counts.
     const CORPUS: f64 = 60_000_000.0;
+    if !jieba().has_word(word) {
+        return 6.0;
+    }
     #[expect(clippy::cast_precision_loss, reason = "a frequency")]
     let seen = jieba().suggest_freq(word).max(3) as f64;
-    (CORPUS / seen).ln().min(14.0)
+    (CORPUS / seen).ln().clamp(5.0, 11.0)
 }
 
 fn chinese(text: &str) -> Vec<(String, f64)> {
@@ -108,8 +117,8 @@ fn early(position: f64) -> f64 {
     1.0 + 0.33 / (1.0 + position / 40.0)
 }
 
-fn english(text: &str) -> Vec<(String, f64)> {
-    let phrases = phrases(text);
+fn english(text: &str, keep: impl Fn(&str) -> bool) -> Vec<(String, f64)> {
+    let phrases = phrases(text, keep);
     // RAKE: a word's degree (the words it stands with, itself included) over how often it stands.
     let mut weight: HashMap<String, (f64, f64)> = HashMap::new();
     for phrase in &phrases {
@@ -133,8 +142,8 @@ fn english(text: &str) -> Vec<(String, f64)> {
     ranking.sorted()
 }
 
-/// Neighbouring content words, two at the most.
-fn phrases(text: &str) -> Vec<Vec<String>> {
+/// Neighbouring content words that are kept, two at the most.
+fn phrases(text: &str, keep: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     let mut open: Vec<String> = Vec::new();
     for run in runs(text) {
@@ -143,7 +152,7 @@ fn phrases(text: &str) -> Vec<Vec<String>> {
             Run::Han(word) => word.to_owned(),
             Run::Mark(_) => String::new(),
         };
-        let content = is_content(&word);
+        let content = is_content(&word) && keep(&word);
         if (!content || open.len() == 2) && !open.is_empty() {
             out.push(std::mem::take(&mut open));
         }

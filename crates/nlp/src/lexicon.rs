@@ -6,6 +6,7 @@
 //! - `negate FACTOR`: turns what follows round and weakens it to FACTOR;
 //! - `degree FACTOR`: strengthens or weakens what follows;
 //! - `damp FACTOR`: weakens the rest of its clause: a condition, a request, a question;
+//! - `either POLARITY FACTOR`: a degree where a sense follows at once, otherwise a sense;
 //! - `contrast`: begins a clause that weighs more than the one before.
 
 use std::collections::HashMap;
@@ -30,6 +31,8 @@ pub(crate) enum Role {
     Negate(f64),
     /// It multiplies the next sense.
     Degree(f64),
+    /// It multiplies the next sense where that follows at once (好贵), otherwise it is a sense of this polarity (质量好).
+    Either(f64, f64),
     /// It multiplies the rest of its clause.
     Damp(f64),
     /// It begins a clause that matters more than what was said before.
@@ -88,11 +91,12 @@ fn parse_line(line: &str) -> Option<(Role, &str)> {
     let (head, words) = line.split_once(':')?;
     let mut parts = head.split_whitespace();
     let kind = parts.next()?;
-    let mut factor = || parts.next()?.parse().ok();
+    let mut factor = || parts.next()?.parse::<f64>().ok();
     let role = match kind {
         "contrast" => Role::Contrast,
         "negate" => Role::Negate(factor()?),
         "degree" => Role::Degree(factor()?),
+        "either" => Role::Either(factor()?, factor()?),
         "damp" => Role::Damp(factor()?),
         polarity => {
             let polarity: f64 = polarity.parse().ok()?;

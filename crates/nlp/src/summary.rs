@@ -39,6 +39,8 @@ pub struct Quote {
 const MAX_SENTENCES: usize = 300;
 /// MMR: how much being central counts against being new.
 const CENTRAL: f64 = 0.7;
+/// What a sentence of many words that mean something has before one of few.
+const CONTENT: f64 = 0.5;
 /// What a cue adds, in the scale of centrality 0…1.
 const CUE: f64 = 0.16;
 
@@ -146,6 +148,11 @@ fn choose(sentences: &[&str], n: usize, cues: Cues, keep: &[usize]) -> Vec<usize
     }
     let vectors = vectors(sentences);
     let mut scores = lexrank(&vectors);
+    let most = vectors.iter().map(Vector::len).max().unwrap_or(0).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "a share of a few words")]
+    for (score, vector) in scores.iter_mut().zip(&vectors) {
+        *score += CONTENT * (vector.len() as f64 / most as f64).sqrt();
+    }
     if cues == Cues::Correspondence {
         for (score, sentence) in scores.iter_mut().zip(sentences) {
             *score += cue(sentence);

@@ -14,18 +14,20 @@ use crate::language::is_han;
 
 static JIEBA: OnceLock<Jieba> = OnceLock::new();
 static STOP: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    [include_str!("../data/stop_zh.txt"), include_str!("../data/stop_en.txt")]
-        .into_iter()
-        .flat_map(str::lines)
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::split_whitespace)
-        .collect()
+    list(include_str!("../data/stop_zh.txt")).chain(list(include_str!("../data/stop_en.txt"))).collect()
 });
+static WEAK: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| list(include_str!("../data/weak_en.txt")).collect());
 static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
 
 /// Single characters that are what a text is about. All others are too ambiguous to count alone.
 const SINGLE: &str =
     "家爱猫狗鱼鸟马牛羊爸妈爷奶哥弟姐妹娘爹山河湖海江雪雨风花树草月书画歌舞茶酒饭菜糖面车船桥城梦诗";
+
+/// The words of a list, without its comments.
+fn list(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
+}
 
 /// The Chinese dictionary, loaded on first use.
 pub(crate) fn jieba() -> &'static Jieba {
@@ -36,12 +38,18 @@ pub(crate) fn jieba() -> &'static Jieba {
 pub(crate) fn warm() {
     jieba();
     LazyLock::force(&STOP);
+    LazyLock::force(&WEAK);
     LazyLock::force(&STEMMER);
 }
 
 /// Whether a word, in lower case, has no meaning of its own.
 pub(crate) fn is_stop(word: &str) -> bool {
     STOP.contains(word)
+}
+
+/// Whether an English word, in lower case, is seldom what a text is about.
+pub(crate) fn is_weak(word: &str) -> bool {
+    WEAK.contains(word)
 }
 
 /// The stem of an English word in lower case; other words as they are.

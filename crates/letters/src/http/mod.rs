@@ -1,5 +1,5 @@
-//! The routes of letters: seeds 001, 002 §2, §3, §6.1, 003, and `public`, `unlock`, `deliveries`,
-//! `events`, `triggers`, `hooks`.
+//! The routes of letters: seeds 001, 002 §2, §3, §5.1, §5.2, §6.1, 003, and `public`, `unlock`,
+//! `deliveries`, `events`, `triggers`, `hooks`.
 
 mod capsule_style;
 mod capsules;
@@ -18,6 +18,8 @@ mod public_mails;
 mod read;
 mod revoke_mail;
 mod send_to_future;
+mod statistics;
+mod timeline;
 mod trigger_event;
 mod trigger_location;
 mod unlock_mail;
@@ -49,6 +51,8 @@ pub fn router(letters: Letters) -> OpenApiRouter {
         .routes(routes!(create_hook::create_hook, list_hooks::list_hooks))
         .routes(routes!(delete_hook::delete_hook))
         .routes(routes!(hook_event::hook_event))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(statistics::statistics))
         .merge(upload_attachment::router())
         .with_state(letters)
 }

@@ -1,9 +1,12 @@
 //! All SQL on the letters' tables: single letters here, lists and files below.
 
+mod analysis;
 mod files;
 mod hooks;
 mod keys;
 mod lists;
+mod statistics;
+mod timeline;
 mod triggers;
 
 use std::time::Duration;
@@ -13,10 +16,13 @@ use kernel::Timestamp;
 
 use crate::model::{RecipientType, Status, Stored, TriggerType};
 
+pub(crate) use analysis::*;
 pub(crate) use files::*;
 pub(crate) use hooks::*;
 pub(crate) use keys::*;
 pub(crate) use lists::*;
+pub(crate) use statistics::*;
+pub(crate) use timeline::*;
 pub(crate) use triggers::*;
 
 db::row! {
@@ -289,10 +295,22 @@ pub(crate) async fn set_style(
     .map(drop)
 }
 
+db::row! {
+    /// A letter that has just been delivered.
+    #[derive(Debug)]
+    pub(crate) struct Arrival {
+        pub(crate) letter_id: String,
+        pub(crate) mailbox: String,
+        pub(crate) is_encrypted: bool,
+        /// It may have triggers that wait.
+        pub(crate) is_armed: bool,
+    }
+}
+
 /// Puts due letters into their inboxes: each that is still scheduled under this schedule number, once.
-/// `dispatch_ids` are `{letter}/{schedule number}/inbox`. How many went.
-pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp) -> Result<u64> {
-    let went: Vec<(String, String, bool)> = tx
+/// `dispatch_ids` are `{letter}/{schedule number}/inbox`. Those that went.
+pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp) -> Result<Vec<Arrival>> {
+    let went: Vec<Arrival> = tx
         .all(
             sql!(
                 sqlite: "UPDATE letters SET status = 'DELIVERED', delivered_at = $2
@@ -301,7 +319,8 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                          WHERE id = due.letter AND status = 'SCHEDULED'
                            AND due.dispatch = id || '/' || schedule_no || '/inbox'
                          RETURNING id, CASE recipient_type WHEN 'SELF' THEN owner_id
-                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END, COALESCE(trigger_type <> 'TIME', FALSE)",
+                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END, is_encrypted,
+                            COALESCE(trigger_type <> 'TIME', FALSE)",
                 postgres: "WITH due AS (
                                SELECT dispatch, split_part(dispatch, '/', 1) AS letter
                                FROM unnest(CAST($1 AS TEXT[])) AS dispatch),
@@ -311,33 +330,33 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                                  AND due.dispatch = id || '/' || schedule_no || '/inbox'
                                RETURNING id, delivered_at, CASE recipient_type WHEN 'SELF' THEN owner_id
                                   WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END AS mailbox,
-                                  COALESCE(trigger_type <> 'TIME', FALSE) AS armed),
+                                  is_encrypted, COALESCE(trigger_type <> 'TIME', FALSE) AS is_armed),
                            arrived AS (
                                INSERT INTO inbox (mailbox, delivered_at, letter_id)
                                SELECT mailbox, delivered_at, id FROM went)
-                           SELECT id, mailbox, armed FROM went"
+                           SELECT id, mailbox, is_encrypted, is_armed FROM went"
             ),
             args![dispatch_ids, now],
         )
         .await?;
     for_sqlite_insert(tx, &went, now).await?;
-    let armed: Vec<&str> = went.iter().filter(|(_, _, armed)| *armed).map(|(id, ..)| id.as_str()).collect();
+    let armed: Vec<&str> = went.iter().filter(|a| a.is_armed).map(|a| a.letter_id.as_str()).collect();
     if !armed.is_empty() {
         disarm_delivered(tx, armed).await?;
     }
-    Ok(u64::try_from(went.len()).unwrap_or(u64::MAX))
+    Ok(went)
 }
 
 /// SQLite's `UPDATE … RETURNING` cannot feed an `INSERT`, so that its half is a statement of its own; on
 /// PostgreSQL the rows are there already and the conflict makes this a no-op that is not even sent.
-async fn for_sqlite_insert(tx: &mut Tx, went: &[(String, String, bool)], now: Timestamp) -> Result<()> {
+async fn for_sqlite_insert(tx: &mut Tx, went: &[Arrival], now: Timestamp) -> Result<()> {
     if tx.is_postgres() {
         return Ok(());
     }
-    for (letter, mailbox, _) in went {
+    for a in went {
         tx.exec(
             sql!("INSERT INTO inbox (mailbox, delivered_at, letter_id) VALUES ($1, $2, $3)"),
-            args![mailbox, now, letter],
+            args![&a.mailbox, now, &a.letter_id],
         )
         .await?;
     }

@@ -4,13 +4,17 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
     clippy::large_futures,
     reason = "tests"
 )]
 
 mod armed;
 mod attachments;
+mod bulk;
 mod drafts;
+mod emotions;
 mod encrypted;
 mod events;
 mod files;
@@ -27,6 +31,9 @@ mod sealed_files;
 mod seed_001;
 mod seed_002;
 mod seed_003;
+mod statistics;
+mod statistics_model;
+mod timeline;
 mod times;
 mod trigger_races;
 mod triggers;

@@ -1,5 +1,7 @@
 //! What a writer asked for: to whom, on which occasion, about what, with which wishes.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use crate::{
     keywords,
     split::{clauses, sentences},
@@ -14,6 +16,8 @@ pub(super) struct Brief {
     pub addressed: bool,
     /// The occasion: a key of the templates.
     pub theme: &'static str,
+    /// The topic that belongs to the occasion, or nothing: 创业 of work.
+    pub subject: String,
     /// What it is about, the most telling first.
     pub topics: Vec<String>,
     /// Wishes and plans, in the writer's words.
@@ -22,269 +26,58 @@ pub(super) struct Brief {
     pub when: String,
 }
 
-/// Words that name an addressee, and how a greeting names them. The first that is found wins.
-const TO_ZH: [(&str, &str); 37] = [
-    ("未来的自己", "未来的我"),
-    ("未来的我", "未来的我"),
-    ("将来的自己", "未来的我"),
-    ("后的自己", "未来的我"),
-    ("后的我", "未来的我"),
-    ("给自己", "未来的我"),
-    ("写给我自己", "未来的我"),
-    ("女儿", "女儿"),
-    ("儿子", "儿子"),
-    ("孩子", "孩子"),
-    ("宝宝", "宝宝"),
-    ("爸妈", "爸爸妈妈"),
-    ("父母", "爸爸妈妈"),
-    ("妈妈", "妈妈"),
-    ("母亲", "妈妈"),
-    ("爸爸", "爸爸"),
-    ("父亲", "爸爸"),
-    ("外婆", "外婆"),
-    ("外公", "外公"),
-    ("奶奶", "奶奶"),
-    ("爷爷", "爷爷"),
-    ("姥姥", "姥姥"),
-    ("姥爷", "姥爷"),
-    ("哥哥", "哥哥"),
-    ("姐姐", "姐姐"),
-    ("弟弟", "弟弟"),
-    ("妹妹", "妹妹"),
-    ("妻子", "老婆"),
-    ("老婆", "老婆"),
-    ("丈夫", "老公"),
-    ("老公", "老公"),
-    ("女朋友", "亲爱的你"),
-    ("男朋友", "亲爱的你"),
-    ("老师", "老师"),
-    ("同学", "同学们"),
-    ("朋友", "朋友"),
-    ("客户", "客户"),
-];
-const TO_EN: [(&str, &str); 31] = [
-    ("future self", "future me"),
-    ("future me", "future me"),
-    ("myself", "future me"),
-    ("my own self", "future me"),
-    ("my daughter", "daughter"),
-    ("my son", "son"),
-    ("my children", "children"),
-    ("my kids", "kids"),
-    ("my child", "child"),
-    ("my parents", "Mum and Dad"),
-    ("my mom", "Mom"),
-    ("my mum", "Mum"),
-    ("my mother", "Mother"),
-    ("my dad", "Dad"),
-    ("my father", "Father"),
-    ("my grandmother", "Grandma"),
-    ("grandma", "Grandma"),
-    ("my grandfather", "Grandpa"),
-    ("grandpa", "Grandpa"),
-    ("my brother", "brother"),
-    ("my sister", "sister"),
-    ("my wife", "love"),
-    ("my husband", "love"),
-    ("my girlfriend", "love"),
-    ("my boyfriend", "love"),
-    ("my partner", "love"),
-    ("my teacher", "teacher"),
-    ("my best friend", "friend"),
-    ("my friends", "friends"),
-    ("my friend", "friend"),
-    ("customer", "customer"),
-];
+/// A list of `data/briefs.txt`: names, each with its words.
+type List = Vec<(&'static str, Vec<String>)>;
 
-/// Occasions by the words that name them. The first that is found wins, so the special ones stand first.
-const THEMES: [(&str, &[&str]); 12] = [
-    (
-        "farewell",
-        &[
-            "去世",
-            "离世",
-            "告别",
-            "遗言",
-            "怀念",
-            "纪念",
-            "过世",
-            "passed away",
-            "farewell",
-            "goodbye",
-            "in memory",
-            "grief",
-            "funeral",
-        ],
-    ),
-    ("apology", &["道歉", "对不起", "抱歉", "原谅", "apolog", "sorry", "forgive"]),
-    ("birthday", &["生日", "周岁", "满月", "birthday", "turning "]),
-    ("wedding", &["结婚", "婚礼", "周年", "纪念日", "wedding", "marri", "anniversary"]),
-    ("baby", &["出生", "怀孕", "宝宝", "新生", "newborn", "pregnan", "baby", "unborn"]),
-    (
-        "graduation",
-        &[
-            "毕业",
-            "高考",
-            "考研",
-            "大学",
-            "学业",
-            "考试",
-            "录取",
-            "graduat",
-            "college",
-            "university",
-            "exam",
-            "degree",
-            "school",
-        ],
-    ),
-    (
-        "work",
-        &[
-            "工作",
-            "创业",
-            "公司",
-            "职业",
-            "事业",
-            "升职",
-            "辞职",
-            "转行",
-            "入职",
-            "项目",
-            "退休",
-            "job",
-            "career",
-            "startup",
-            "business",
-            "promotion",
-            "retire",
-            "work",
-        ],
-    ),
-    (
-        "journey",
-        &[
-            "旅行",
-            "旅游",
-            "搬家",
-            "移民",
-            "留学",
-            "远方",
-            "travel",
-            "trip",
-            "journey",
-            "moving to",
-            "abroad",
-            "emigrat",
-        ],
-    ),
-    (
-        "health",
-        &[
-            "健康",
-            "生病",
-            "手术",
-            "减肥",
-            "健身",
-            "跑步",
-            "戒烟",
-            "康复",
-            "health",
-            "illness",
-            "surgery",
-            "fitness",
-            "marathon",
-            "quit smoking",
-            "recover",
-        ],
-    ),
-    ("thanks", &["感谢", "感恩", "谢谢", "致谢", "thank", "grateful", "gratitude"]),
-    ("love", &["爱你", "爱情", "恋人", "表白", "喜欢你", "想念", "love", "miss you"]),
-    (
-        "goals",
-        &[
-            "目标",
-            "梦想",
-            "愿望",
-            "计划",
-            "理想",
-            "新年",
-            "坚持",
-            "goal",
-            "dream",
-            "resolution",
-            "plan",
-            "wish",
-            "ambition",
-        ],
-    ),
-];
+/// The lists by their headings.
+static LISTS: LazyLock<HashMap<&'static str, List>> = LazyLock::new(|| {
+    let mut lists: HashMap<&'static str, List> = HashMap::new();
+    let mut heading = "";
+    for line in include_str!("../../data/briefs.txt").lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            heading = name;
+        } else if let Some((name, words)) = line.split_once(':') {
+            let words = words.split_whitespace().map(|word| word.replace('_', " ")).collect();
+            lists.entry(heading).or_default().push((name, words));
+        }
+    }
+    lists
+});
 
-/// Words that ask for a letter and are not what it is about.
-const ASKING: [&str; 40] = [
-    "写一封信",
-    "写封信",
-    "一封信",
-    "写信",
-    "信件",
-    "书信",
-    "邮件",
-    "大纲",
-    "草稿",
-    "帮我",
-    "帮忙",
-    "写给",
-    "自己",
-    "未来",
-    "内容",
-    "语气",
-    "主题",
-    "信",
-    "给",
-    "letter",
-    "letters",
-    "write",
-    "writing",
-    "written",
-    "draft",
-    "outline",
-    "email",
-    "mail",
-    "help",
-    "future",
-    "self",
-    "future self",
-    "message",
-    "note",
-    "tone",
-    "compose",
-    "about",
-    "dear",
-    "words",
-    "text",
-];
+/// A list; empty if there is none of this heading.
+fn list(heading: &str) -> &'static [(&'static str, Vec<String>)] {
+    LISTS.get(heading).map_or(&[], Vec::as_slice)
+}
+
+/// Every word of a list.
+fn words_of(heading: &str) -> impl Iterator<Item = &'static str> {
+    list(heading).iter().flat_map(|(_, words)| words.iter().map(String::as_str))
+}
 
 impl Brief {
     /// Reads a prompt and its context.
     pub fn read(prompt: &str, context: &str, chinese: bool) -> Self {
         let both = format!("{prompt}\n{context}");
         let lower = both.to_lowercase();
-        let names: &[(&str, &str)] = if chinese { &TO_ZH } else { &TO_EN };
         // The earliest name in the text is the addressee: "to my son, about my father".
-        let named = names
+        let named = list(if chinese { "to.zh" } else { "to.en" })
             .iter()
-            .filter_map(|(word, name)| Some((lower.find(word)?, *name)))
+            .filter_map(|(name, words)| {
+                Some((words.iter().filter_map(|word| lower.find(word)).min()?, *name))
+            })
             .min_by_key(|(at, _)| *at)
             .map(|(_, name)| name);
-        let theme = THEMES
-            .iter()
-            .find(|(_, words)| words.iter().any(|word| lower.contains(word)))
-            .map_or("life", |(key, _)| key);
+        let occasion = list("theme").iter().find(|(_, words)| words.iter().any(|word| lower.contains(word)));
+        let topics = topics(&both);
+        let belongs = |topic: &&String| {
+            occasion.is_some_and(|(_, words)| words.iter().any(|word| topic.contains(word.trim())))
+        };
         Self {
             to: named.unwrap_or(if chinese { "未来的我" } else { "future me" }).to_owned(),
             addressed: named.is_some(),
-            theme,
-            topics: topics(&both),
+            theme: occasion.map_or("life", |(key, _)| key),
+            subject: topics.iter().find(belongs).cloned().unwrap_or_default(),
+            topics,
             goals: goals(&both),
             when: when(&both, chinese),
         }
@@ -303,54 +96,14 @@ pub(super) fn is_self(to: &str) -> bool {
 
 fn topics(text: &str) -> Vec<String> {
     let mut out = keywords(text, 10);
-    out.retain(|word| {
-        let lower = word.to_lowercase();
-        !ASKING.contains(&lower.as_str())
-            && !TO_ZH.iter().any(|(name, _)| *name == lower)
-            && !TO_EN.iter().any(|(name, _)| name.strip_prefix("my ").unwrap_or(name) == lower)
-            && !lower
-                .split(' ')
-                .any(|part| matches!(part, "letter" | "write" | "draft" | "outline" | "myself" | "self"))
+    out.retain(|topic| {
+        let said = |word: &str| word.strip_prefix("my ").unwrap_or(word) == topic;
+        !words_of("asking").chain(words_of("to.zh")).chain(words_of("to.en")).any(said)
+            && !topic.split(' ').any(|part| words_of("asking").any(|word| word == part))
     });
     out.truncate(6);
     out
 }
-
-/// What begins a wish or a plan.
-const GOALS_ZH: [&str; 14] = [
-    "希望",
-    "打算",
-    "计划",
-    "想要",
-    "梦想是",
-    "目标是",
-    "一定要",
-    "决定",
-    "准备",
-    "我要",
-    "我想",
-    "争取",
-    "期待",
-    "立志",
-];
-const GOALS_EN: [&str; 16] = [
-    "i hope",
-    "i plan",
-    "i want to",
-    "i will",
-    "i'm going to",
-    "my goal",
-    "my dream",
-    "my plan",
-    "i intend",
-    "i'd like to",
-    "i wish",
-    "i promise",
-    "we hope",
-    "we plan",
-    "we want",
-    "hoping to",
-];
 
 /// Clauses that state a wish or a plan, at most five, in the writer's words.
 pub(super) fn goals(text: &str) -> Vec<String> {
@@ -358,10 +111,10 @@ pub(super) fn goals(text: &str) -> Vec<String> {
     for sentence in sentences(crate::bounded(text)) {
         for clause in clauses(sentence) {
             let lower = clause.to_lowercase().replace('’', "'");
-            let chinese = GOALS_ZH.iter().filter_map(|cue| clause.find(cue)).min();
+            let chinese = words_of("goal.zh").filter_map(|cue| clause.find(cue)).min();
             let stated = match chinese {
                 Some(at) => clause.get(at..),
-                None => GOALS_EN.iter().any(|cue| lower.contains(cue)).then_some(clause),
+                None => words_of("goal.en").any(|cue| lower.contains(cue)).then_some(clause),
             };
             let Some(stated) = stated else { continue };
             let stated = stated.trim_end_matches(['.', ' ', '、']);

@@ -29,16 +29,21 @@ impl Templates {
         Self(sections)
     }
 
-    /// A variant of a section with its slots filled; `gaps` prefers those with gaps, otherwise there are none. The seed
-    /// chooses among equals.
+    /// A variant of a section with its slots filled; `gaps` prefers those with gaps, otherwise there are none. Those that
+    /// use most of what is known come first; the seed chooses among equals.
     pub fn pick(&self, key: &str, seed: u64, slots: &Slots<'_>, gaps: bool) -> Option<String> {
-        let filled: Vec<String> =
-            self.0.get(key)?.iter().filter_map(|variant| fill(variant, slots)).collect();
-        let (with, without): (Vec<String>, Vec<String>) =
-            filled.into_iter().partition(|text| text.contains('【'));
-        let pool = if gaps && !with.is_empty() { with } else { without };
-        let count = u64::try_from(pool.len()).ok().filter(|count| *count > 0)?;
-        pool.into_iter().nth(usize::try_from(seed % count).ok()?)
+        let filled: Vec<(usize, String)> = self
+            .0
+            .get(key)?
+            .iter()
+            .filter_map(|variant| Some((variant.matches('{').count(), fill(variant, slots)?)))
+            .collect();
+        let (with, without): (Vec<_>, Vec<_>) = filled.into_iter().partition(|(_, text)| text.contains('【'));
+        let mut pool = if gaps && !with.is_empty() { with } else { without };
+        let most = pool.iter().map(|(used, _)| *used).max()?;
+        pool.retain(|(used, _)| *used == most);
+        let count = u64::try_from(pool.len()).ok()?;
+        pool.into_iter().nth(usize::try_from(seed % count).ok()?).map(|(_, text)| text)
     }
 }
 

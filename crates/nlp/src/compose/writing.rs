@@ -90,8 +90,10 @@ impl Tone {
 const fn parts(length: Length) -> &'static [&'static str] {
     match length {
         Length::Short => &["theme"],
-        Length::Medium => &["now", "theme", "hope"],
-        Length::Long => &["now", "theme", "memory", "feeling", "hope", "question", "promise"],
+        Length::Medium => &["now", "theme", "second", "hope"],
+        Length::Long => &[
+            "now", "theme", "second", "memory", "people", "feeling", "hope", "advice", "question", "promise",
+        ],
     }
 }
 
@@ -186,7 +188,7 @@ impl Letter<'_> {
             ("to", brief.to.as_str()),
             ("topic", brief.topic(0)),
             ("topic2", brief.topic(1)),
-            ("topic3", brief.topic(2)),
+            ("subject", brief.subject.as_str()),
             ("when", brief.when.as_str()),
             ("goal", goal),
         ]

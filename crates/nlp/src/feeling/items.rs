@@ -23,8 +23,8 @@ static EN: LazyLock<Lexicon> = LazyLock::new(|| {
 });
 static VADER: LazyLock<SentimentIntensityAnalyzer> = LazyLock::new(SentimentIntensityAnalyzer::new);
 
-/// Single characters that may be split from the front of a dictionary word: 不|开心, 很|好.
-const PREFIXES: &str = "不没很太好真最更挺超未别";
+/// Single characters that may be split from the front of a dictionary word: 不|开心, 很|美.
+const PREFIXES: &str = "不没很太真最更挺超未别";
 /// Single characters that may be split from its end: 喜欢|上, 开心|的.
 const SUFFIXES: &str = "了着过的地得死极上到坏透";
 
@@ -77,7 +77,21 @@ pub(super) fn items(text: &str) -> Vec<Item> {
     english_items(&english, &mut out);
     let question = last.ends_with(['吗', '呢']) && text.trim_end().ends_with(last);
     out.push(Item::End { question, exclaims: false });
+    settle(&mut out);
     out
+}
+
+/// Words that are a degree before a sense and a sense alone become what they are here.
+fn settle(items: &mut [Item]) {
+    let mut next = None;
+    for item in items.iter_mut().rev() {
+        if let Item::Role(Role::Either(polarity, factor)) = *item {
+            let degree = matches!(next, Some(Item::Role(Role::Sense(sense))) if sense.polarity != 0.0);
+            let sense = Sense { polarity, emotions: [None; 2] };
+            *item = Item::Role(if degree { Role::Degree(factor) } else { Role::Sense(sense) });
+        }
+        next = Some(*item);
+    }
 }
 
 fn mark_item(mark: char, last: &str, out: &mut Vec<Item>) {

@@ -12,7 +12,7 @@ pub use synonyms::Synonyms;
 pub(crate) use synonyms::warm;
 
 /// From this confidence on the best entry is the answer.
-pub const ANSWER_FROM: f64 = 0.60;
+pub const ANSWER_FROM: f64 = 0.58;
 /// From this confidence on it is worth asking "did you mean …?"; below it nothing was found.
 pub const CLARIFY_FROM: f64 = 0.42;
 /// How many entries a "did you mean …?" offers.
@@ -22,6 +22,8 @@ pub const CLARIFY_CHOICES: usize = 3;
 const QUESTION_WEIGHT: f64 = 2.0;
 /// Answers name much that they don't answer.
 const ANSWER_WEIGHT: f64 = 0.7;
+/// Terms of a question that are looked up.
+const MAX_TERMS: usize = 128;
 /// BM25: how fast repeated words stop counting.
 const K1: f64 = 1.2;
 /// BM25: how much long texts are discounted.
@@ -145,8 +147,8 @@ impl Index {
         let mut counts: HashMap<String, f64> = HashMap::new();
         let mut length = 0.0;
         for term in terms::terms(content, &self.synonyms) {
-            *counts.entry(term).or_default() += 1.0;
-            length += 1.0;
+            *counts.entry(term.key).or_default() += 1.0;
+            length += term.weight;
         }
         Draft { text, entry, counts, length }
     }
@@ -192,16 +194,19 @@ impl Index {
         (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
     }
 
-    /// The `k` best entries for a question, and how sure it is that the first answers it. Looks at the first 64 terms of
+    /// The `k` best entries for a question, and how sure it is that the first answers it. Looks at the first 128 terms of
     /// the question.
     #[must_use]
     pub fn search(&self, query: &str, k: usize) -> Found {
         let mut wanted = terms::terms(query, &self.synonyms);
-        wanted.truncate(64);
-        wanted.sort_unstable();
-        wanted.dedup();
-        let wanted: Vec<(Option<&Term>, f64)> =
-            wanted.iter().map(|name| self.terms.get(name)).map(|term| (term, self.rarity(term))).collect();
+        wanted.truncate(MAX_TERMS);
+        wanted.sort_unstable_by(|a, b| a.key.cmp(&b.key).then(b.weight.total_cmp(&a.weight)));
+        wanted.dedup_by(|a, b| a.key == b.key);
+        let wanted: Vec<(Option<&Term>, f64)> = wanted
+            .iter()
+            .map(|token| (self.terms.get(&token.key), token.weight))
+            .map(|(term, weight)| (term, weight * self.rarity(term)))
+            .collect();
         let scores = self.scores(&wanted);
         let mut ranked: Vec<(usize, f64)> =
             scores.into_iter().enumerate().filter(|(_, score)| *score > 0.0).collect();

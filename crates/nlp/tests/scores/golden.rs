@@ -61,6 +61,11 @@ fn own_sentiment_and_keywords() {
 }
 
 #[test]
+fn second_sentiment_and_keywords() {
+    check_sentiments("second_sentiment.jsonl");
+}
+
+#[test]
 fn summaries_cover_facts() {
     check_summaries("summaries.jsonl");
 }
