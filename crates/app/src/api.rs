@@ -88,7 +88,7 @@ pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) 
         .allow_origin(Any)
         .allow_methods(Any)
         .allow_headers(Any)
-        .expose_headers([header::RETRY_AFTER, header::CONTENT_RANGE, header::ETAG])
+        .expose_headers([header::RETRY_AFTER, header::CONTENT_RANGE, header::ETAG, assistant::ENGINE_HEADER])
         .max_age(Duration::from_secs(3600));
     let routes = api
         .layer(any_origin)

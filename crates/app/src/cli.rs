@@ -1,5 +1,6 @@
 //! The command line.
 
+mod assistant;
 mod export;
 mod import;
 mod keyring;
@@ -39,6 +40,9 @@ enum Command {
     /// Manage accounts
     #[command(subcommand)]
     User(User),
+    /// Try the assistant and score it
+    #[command(subcommand)]
+    Assistant(assistant::Command),
     /// Manage the keys that seal what is stored
     #[command(subcommand)]
     Keyring(keyring::Keyring),
@@ -115,6 +119,9 @@ impl Cli {
             Command::Export(export) => export.run(&settings).await?,
             Command::Import(import) => import.run(&settings).await?,
             Command::User(user) => user.run(&settings).await?,
+            Command::Assistant(command) => {
+                return Ok(if command.run(&settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
             Command::Keyring(keyring) => keyring.run(&settings).await?,
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));
@@ -215,8 +222,8 @@ fn end_of(text: &str) -> anyhow::Result<Timestamp> {
 }
 
 fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {
-    // At each start PostgreSQL says that what was to be made is there already.
-    let level = format!("tokio_postgres=warn,{}", settings.log_level);
+    // At each start PostgreSQL says that what was to be made is there already; genai logs what people wrote.
+    let level = format!("tokio_postgres=warn,genai=off,{}", settings.log_level);
     let filter = tracing_subscriber::EnvFilter::try_new(level)
         .context("log.level (HONGYAN_LOG__LEVEL): must be a level such as info, or tracing directives")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

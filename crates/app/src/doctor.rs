@@ -12,6 +12,7 @@ pub(crate) async fn run(settings: &Settings) -> bool {
     well &= report("database", database(settings).await);
     well &= report("files", files(settings));
     well &= report("mail", mail(settings).await);
+    well &= report("assistant", Ok(assistant(settings)));
     well
 }
 
@@ -68,4 +69,17 @@ async fn mail(settings: &Settings) -> anyhow::Result<String> {
         None => "data_dir (HONGYAN_DATA_DIR)",
     };
     mailer.check().await.context(place)
+}
+
+/// A provider that is not whole is an error of the settings; whether it answers is not asked here, since that costs.
+fn assistant(settings: &Settings) -> String {
+    match &settings.assistant.provider {
+        None => "embedded, nothing leaves this machine".to_owned(),
+        Some(provider) => format!(
+            "{}:{} at {}, and embedded where that fails (`hongyan assistant test` tries it)",
+            provider.protocol.as_str(),
+            provider.model,
+            provider.base_url
+        ),
+    }
 }

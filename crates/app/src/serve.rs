@@ -48,6 +48,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let signalled = signalled()?;
     let stop = CancellationToken::new();
     let tracker = TaskTracker::new();
+    system.assistant.warm();
     if settings.worker {
         if !system.db.is_shared() {
             let rescued = system.engine.rescue_all().await?;
@@ -69,6 +70,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         database = system.db.engine(),
+        assistant = system.assistant.engine(),
         mail = if settings.mail.smtp_url.is_some() { "smtp" } else { "file" },
         data_dir = %settings.data_dir.display(),
         "ready"

@@ -34,7 +34,7 @@ pub fn migrations() -> Vec<Migration> {
 /// All columns that hold what the keyring sealed.
 #[must_use]
 pub fn sealed_tables() -> Vec<&'static dyn SealedTable> {
-    [accounts::SEALED, letters::SEALED].concat()
+    [accounts::SEALED, assistant::SEALED, letters::SEALED].concat()
 }
 
 /// Opens the database that the settings name; its schema is not touched.

@@ -51,8 +51,8 @@ impl Reader {
         });
         let given_url = self.read("assistant.base_url", base_url);
         let bad_url = self.errors.iter().any(|e| e.starts_with("assistant.base_url"));
-        let api_key = self.read("assistant.api_key", secret);
-        let model = self.text("assistant.model");
+        let api_key = self.read("assistant.api_key", token);
+        let model = self.read("assistant.model", token);
         let privacy = self.read("assistant.privacy", privacy).flatten();
         let timeout = self.read("assistant.timeout", timeout).unwrap_or(Duration::from_secs(20));
         let protocol = protocol.flatten()?;
@@ -60,7 +60,7 @@ impl Reader {
         if api_key.is_none() && !own && !bad_url {
             self.missing("assistant.api_key", protocol);
         }
-        if model.is_none() {
+        if model.is_none() && !self.errors.iter().any(|e| e.starts_with("assistant.model")) {
             self.missing("assistant.model", protocol);
         }
         let base_url = given_url.unwrap_or_else(|| protocol.default_url().to_owned());
@@ -84,8 +84,8 @@ fn base_url(text: &str) -> Result<String, String> {
     read_base_url(text).map_err(str::to_owned)
 }
 
-/// A key goes into a header, and a header holds no line ends.
-fn secret(text: &str) -> Result<String, String> {
+/// A key goes into a header, and so does a model's name: no spaces, no line ends.
+fn token(text: &str) -> Result<String, String> {
     let plain = text.len() <= 4096 && text.bytes().all(|b| b.is_ascii_graphic());
     plain.then(|| text.to_owned()).ok_or_else(|| "must be printable ASCII without spaces".to_owned())
 }
