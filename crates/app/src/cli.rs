@@ -3,6 +3,7 @@
 mod export;
 mod import;
 mod keyring;
+mod letter;
 
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
@@ -42,6 +43,9 @@ enum Command {
     /// Manage the keys that seal what is stored
     #[command(subcommand)]
     Keyring(keyring::Keyring),
+    /// Look after letters that readers reported
+    #[command(subcommand)]
+    Letter(letter::Letter),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -116,6 +120,7 @@ impl Cli {
             Command::Import(import) => import.run(&settings).await?,
             Command::User(user) => user.run(&settings).await?,
             Command::Keyring(keyring) => keyring.run(&settings).await?,
+            Command::Letter(letter) => letter.run(&settings).await?,
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));
                 let text = openapi(settings, &dir).await;

@@ -11,6 +11,7 @@ use transports::bounce::{self, Intake, Notice, RecipientReport, Returned, Severi
 use crate::{
     Letters, ids,
     model::{BounceKind, Stored},
+    recipients::sent_to,
     store::{self, BounceRow, LetterRow},
     work::NOTICE,
 };
@@ -68,7 +69,7 @@ impl Bounces {
         }
         let fact = format!("{} {}", kind.as_str(), row.status.as_deref().unwrap_or("-"));
         if store::insert_bounce(&mut tx, &letter, &fact, &row, MOST).await? && kind != BounceKind::Delayed {
-            failed(&mut tx, &stored, (schedule_no, mailing_no), report.status, &row).await?;
+            failed(&mut tx, &stored, report.status, &row).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -91,14 +92,14 @@ fn worst(reports: &[RecipientReport]) -> Option<(&RecipientReport, BounceKind)> 
 async fn failed(
     tx: &mut Tx,
     letter: &LetterRow,
-    mailing: (i64, i64),
     status: Option<Status>,
     row: &BounceRow,
 ) -> db::Result<()> {
-    if let Some(status) = status
-        && let Some(key) = address_of(tx, letter, mailing).await?
-    {
-        mark(tx, &key, status, row.received_at).await?;
+    if let Some(status) = status {
+        let changes = store::recipient_changes(tx, &letter.id).await?;
+        if let Some((_, key)) = sent_to(letter, &changes, &row.dispatch_id) {
+            mark(tx, key, status, row.received_at).await?;
+        }
     }
     let reason = match (&row.status, row.diagnostic.as_str()) {
         (None, "") => "the mail came back without a reason".to_owned(),
@@ -133,18 +134,4 @@ pub(crate) async fn tell(
         due_at: now,
     };
     dispatch::enqueue(tx, now, &[notice]).await.map(drop)
-}
-
-/// The normalized address that a mail of a letter went to: recipients may have been changed since.
-async fn address_of(
-    tx: &mut Tx,
-    letter: &LetterRow,
-    (schedule_no, mailing_no): (i64, i64),
-) -> db::Result<Option<String>> {
-    let changes = store::recipient_changes(tx, &letter.id).await?;
-    let next = changes.into_iter().find(|c| c.schedule_no == schedule_no && c.mailing_no > mailing_no);
-    Ok(match next {
-        Some(change) => Some(change.old_key),
-        None => letter.recipient_key.clone().filter(|_| letter.schedule_no == schedule_no),
-    })
 }

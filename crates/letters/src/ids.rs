@@ -21,6 +21,14 @@ pub(crate) fn channel(dispatch: &str) -> &str {
     dispatch.split('/').nth(2).unwrap_or_default()
 }
 
+/// The schedule number and the mailing number of a letter's mail.
+pub(crate) fn mailing(email: &str) -> Option<(i64, i64)> {
+    let mut parts = email.split('/').skip(1);
+    let schedule_no = parts.next()?.parse().ok()?;
+    parts.next().filter(|channel| *channel == "email")?;
+    Some((schedule_no, parts.next().map_or(Ok(1), str::parse).ok()?))
+}
+
 /// What a mail's return address says: `{letter without its prefix}.{schedule number}[.{mailing number}]`.
 pub(crate) fn reference(email: &str) -> Option<String> {
     let mut parts = email.strip_prefix("mail_")?.split('/');
@@ -52,13 +60,13 @@ mod tests {
         {
             assert_eq!(email("mail_abc", 2, mailing_no), id);
             assert_eq!(notice(id), told);
-            assert_eq!(channel(id), "email");
+            assert_eq!((channel(id), mailing(id)), ("email", Some((2, mailing_no))));
             let reference = reference(id).unwrap();
             assert_eq!(returned(&reference), Some(("mail_abc".to_owned(), 2, mailing_no)));
         }
         for bad in ["", "abc", "abc.x", "abc.1.2.3", "a/b.1", ".1"] {
             assert_eq!(returned(bad), None, "{bad}");
         }
-        assert_eq!(reference("mail_abc/2/inbox"), None);
+        assert_eq!((reference("mail_abc/2/inbox"), mailing("mail_abc/2/inbox")), (None, None));
     }
 }

@@ -24,6 +24,23 @@ pub(crate) struct Readdressed {
     pub(crate) resent: bool,
 }
 
+/// The address that a mail of a letter went to, as given and normalized: recipients may have been changed since.
+pub(crate) fn sent_to<'a>(
+    letter: &'a LetterRow,
+    changes: &'a [RecipientChangeRow],
+    dispatch: &str,
+) -> Option<(&'a str, &'a str)> {
+    let (schedule_no, mailing_no) = ids::mailing(dispatch)?;
+    let next = changes.iter().find(|c| c.schedule_no == schedule_no && c.mailing_no > mailing_no);
+    match next {
+        Some(change) => Some((&change.old_email, &change.old_key)),
+        None if letter.schedule_no == schedule_no => {
+            letter.recipient_email.as_deref().zip(letter.recipient_key.as_deref())
+        }
+        None => None,
+    }
+}
+
 impl Letters {
     /// Gives the caller's letter another address. Pending, it goes there instead. Delivered, if its mail was
     /// refused or came back, it moves there and is mailed again. Otherwise the address stands.
