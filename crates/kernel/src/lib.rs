@@ -12,6 +12,6 @@ pub mod time;
 
 pub use clock::{Clock, Sim};
 pub use page::{Page, PageRequest};
-pub use sign::Signer;
 pub use problem::{Problem, ProblemKind};
+pub use sign::Signer;
 pub use time::Timestamp;

@@ -89,12 +89,7 @@ fn worst(reports: &[RecipientReport]) -> Option<(&RecipientReport, BounceKind)> 
 }
 
 /// What follows from a mail's failure after it was taken: the address is marked, the author told.
-async fn failed(
-    tx: &mut Tx,
-    letter: &LetterRow,
-    status: Option<Status>,
-    row: &BounceRow,
-) -> db::Result<()> {
+async fn failed(tx: &mut Tx, letter: &LetterRow, status: Option<Status>, row: &BounceRow) -> db::Result<()> {
     if let Some(status) = status {
         let changes = store::recipient_changes(tx, &letter.id).await?;
         if let Some((_, key)) = sent_to(letter, &changes, &row.dispatch_id) {

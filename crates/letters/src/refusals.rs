@@ -83,7 +83,10 @@ impl Letters {
         let mut tx = self.db().begin().await?;
         if block {
             if store::refusals(&mut tx, address_key).await?.len() > MOST_BLOCKED {
-                return Err(Problem::rule("userId", format!("at most {MOST_BLOCKED} senders can be blocked")));
+                return Err(Problem::rule(
+                    "userId",
+                    format!("at most {MOST_BLOCKED} senders can be blocked"),
+                ));
             }
             store::refuse(&mut tx, address_key, sender, self.clock().now()).await?;
         } else {

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 pub use app::system::migrations;
+pub use app::settings::Bounces;
 
 use crate::TestDb;
 

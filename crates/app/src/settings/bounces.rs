@@ -42,7 +42,10 @@ mod tests {
     use super::super::{Settings, SettingsError};
 
     fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::load(None, pairs.iter().map(|(k, v)| (format!("HONGYAN_MAIL__BOUNCE_{k}"), (*v).to_owned())))
+        Settings::load(
+            None,
+            pairs.iter().map(|(k, v)| (format!("HONGYAN_MAIL__BOUNCE_{k}"), (*v).to_owned())),
+        )
     }
 
     #[test]
@@ -52,7 +55,10 @@ mod tests {
         let both = both.mail.bounces.unwrap();
         assert_eq!((both.domain.as_str(), both.listen.is_some()), ("bounce.example.com", true));
         for (wrong, key) in [
-            (&[("LISTEN", "127.0.0.1:25")][..], "mail.bounce_domain (HONGYAN_MAIL__BOUNCE_DOMAIN): is required"),
+            (
+                &[("LISTEN", "127.0.0.1:25")][..],
+                "mail.bounce_domain (HONGYAN_MAIL__BOUNCE_DOMAIN): is required",
+            ),
             (&[("DOMAIN", "a b")], "mail.bounce_domain"),
             (&[("DOMAIN", "b.example"), ("LISTEN", "25")], "mail.bounce_listen"),
         ] {

@@ -81,10 +81,7 @@ pub(super) async fn get_refusal(
 #[utoipa::path(post, path = "/unsubscribe/{token}", tag = "letters", security(()),
     params(("token" = String, Path, description = "From the mail")),
     responses((status = 200, body = OkEnvelope<RefusalData>), Refusals))]
-pub(super) async fn unsubscribe(
-    State(letters): State<Letters>,
-    PathId(token): PathId,
-) -> Reply<RefusalData> {
+pub(super) async fn unsubscribe(State(letters): State<Letters>, PathId(token): PathId) -> Reply<RefusalData> {
     let holder = holder(&letters, &token).await?;
     letters.set_letter_emails(&holder.address_key, false).await?;
     state(&letters, &holder).await

@@ -129,9 +129,7 @@ pub(crate) async fn change_recipient(
     new_key: &str,
 ) -> Result<()> {
     tx.exec(
-        sql!(
-            "UPDATE letters SET recipient_email = $2, recipient_key = $3, updated_at = $4 WHERE id = $1"
-        ),
+        sql!("UPDATE letters SET recipient_email = $2, recipient_key = $3, updated_at = $4 WHERE id = $1"),
         args![letter, &c.new_email, new_key, c.changed_at],
     )
     .await?;

@@ -120,12 +120,7 @@ pub(crate) async fn takedown(conn: &mut Conn, letter: &str) -> Result<Option<(St
 }
 
 /// Marks a letter as taken down; false if it was.
-pub(crate) async fn insert_takedown(
-    tx: &mut Tx,
-    letter: &str,
-    reason: &str,
-    now: Timestamp,
-) -> Result<bool> {
+pub(crate) async fn insert_takedown(tx: &mut Tx, letter: &str, reason: &str, now: Timestamp) -> Result<bool> {
     let n = tx
         .exec(
             sql!(

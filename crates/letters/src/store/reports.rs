@@ -52,11 +52,7 @@ pub(crate) async fn insert_report(tx: &mut Tx, r: &NewReport<'_>, now: Timestamp
 }
 
 /// A page of reports, the open ones or all, the earliest first, and how many there are.
-pub(crate) async fn reports(
-    conn: &mut Conn,
-    open: bool,
-    page: PageRequest,
-) -> Result<(Vec<ReportRow>, i64)> {
+pub(crate) async fn reports(conn: &mut Conn, open: bool, page: PageRequest) -> Result<(Vec<ReportRow>, i64)> {
     let (total,): (i64,) = conn
         .one(
             sql!("SELECT COUNT(*) FROM letter_reports WHERE closed_at IS NULL OR NOT CAST($1 AS BOOLEAN)"),

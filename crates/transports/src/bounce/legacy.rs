@@ -46,8 +46,8 @@ const RETURNED: [&str; 6] = [
 pub(super) fn read(mail: &Message<'_>, sender: &str, message_id: &str) -> Notice {
     let words = own_words(mail);
     let subject = mail.subject().unwrap_or_default().to_lowercase();
-    let explicit = mail.header_raw("X-Failed-Recipients").is_some()
-        || words.trim_start().starts_with("Hi. This is the");
+    let explicit =
+        mail.header_raw("X-Failed-Recipients").is_some() || words.trim_start().starts_with("Hi. This is the");
     if !explicit && is_automatic(mail) {
         return Notice::AutoReply;
     }
@@ -123,7 +123,10 @@ fn own_words(mail: &Message<'_>) -> String {
 /// The first line with an enhanced status code, else the first with a reply code.
 fn telling_line(words: &str) -> Option<&str> {
     let mut lines = words.lines();
-    lines.clone().find(|line| status_in(line).is_some()).or_else(|| lines.find(|line| code_in(line).is_some()))
+    lines
+        .clone()
+        .find(|line| status_in(line).is_some())
+        .or_else(|| lines.find(|line| code_in(line).is_some()))
 }
 
 /// The first `5.1.1` or `4.2.0` that is no part of a longer number, such as an IP address.

@@ -244,7 +244,8 @@ fn typed(value: &str) -> &str {
 
 /// One line of readable characters, at most `most`.
 pub(super) fn clipped(text: &str, most: usize) -> String {
-    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most * 4).collect::<String>();
+    let spaced =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most * 4).collect::<String>();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     words.join(" ").chars().take(most).collect()
 }
