@@ -197,7 +197,7 @@ fn what_is_no_report() {
 fn a_report_cut_off_in_the_returned_letter_is_whole() {
     let whole =
         standard("Reporting-MTA: dns; x", "Final-Recipient: rfc822; a@x.test\nAction: failed\nStatus: 5.1.1");
-    let cut = &whole[..whole.find("4.9.9").unwrap()];
+    let (cut, _) = whole.split_once("4.9.9").unwrap();
     says(cut, Severity::Hard, Some("5.1.1"), "");
 }
 

@@ -45,8 +45,8 @@ fn blocked(mailbox: &str) -> String {
     format!("blocked:{mailbox}")
 }
 
-/// Moves what a sender's letters to an address are hidden or shown by. `owners` of the rows are locked before, so
-/// that a delivery that began before the block is waited for.
+/// Hides a sender's letters from an address, or shows them again. The letters are locked first, so that a delivery
+/// that began before the block is waited for.
 pub(crate) async fn sweep(tx: &mut Tx, address_key: &str, sender: &str, hide: bool) -> Result<()> {
     tx.all::<(String,)>(
         sql!(

@@ -104,7 +104,26 @@ testkit::both! {
         move_to(&app, &author, &mail, "n20@example.net").await.refused(422, &["recipientEmail"]);
     }
 
-    /// Two addresses at once, and the delivery in between: one of each, and what was answered is what happened.
+    /// A letter that came back, given four addresses at once: one gets it.
+    async fn one_of_four_addresses(t) {
+        let app = Arc::new(traced(t).await);
+        let author = zhangsan(&app).await;
+        let mail = sent(&app, &author, "x@example.net").await;
+        comes_back(&app, &mail, 1, &report("failed", "5.1.1", "x@example.net")).await;
+        let requests = (0..4).map(|n| -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+            let (app, author, mail) = (Arc::clone(&app), author.clone(), mail.clone());
+            Box::pin(async move { move_to(&app, &author, &mail, &format!("r{n}@example.net")).await })
+        });
+        let answers = at_once(requests.collect()).await;
+        assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1, "{answers:?}");
+        answers.iter().filter(|a| a.status != 200).for_each(|a| a.refused(422, &["status"]));
+        app.run_due().await;
+        let now = app.detail(&author, &mail).await["recipient"]["email"].clone();
+        let mailed = (0..4).map(|n| format!("r{n}@example.net")).filter(|to| !app.mails_to(to).is_empty());
+        assert_eq!(json!(mailed.collect::<Vec<_>>()), json!([now]));
+    }
+
+    /// Several addresses at once, and the delivery in between: one of each, and what was answered is what happened.
     async fn one_outcome(t) {
         let app = Arc::new(traced(t).await);
         let author = zhangsan(&app).await;
