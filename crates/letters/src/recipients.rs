@@ -9,6 +9,7 @@ use crate::{
     Letters, ids,
     model::{RecipientType, Status},
     ops::wrong_state,
+    statistics,
     store::{self, LetterRow, RecipientChangeRow},
     work::EMAIL,
 };
@@ -102,12 +103,15 @@ impl Letters {
             changed_at: now,
         };
         store::change_recipient(&mut tx, id, &change, &to.normalized()).await?;
+        statistics::take_back(&mut tx, &letter).await?;
         let letter = LetterRow {
             recipient_email: Some(to.to_string()),
             recipient_key: Some(to.normalized()),
             updated_at: now,
             ..letter
         };
+        // Counted anew, as sent to the new address.
+        store::sent(&mut tx, &letter).await?;
         if resent {
             store::put_in_place(&mut tx, &letter, old_key).await?;
             bus::publish(&mut tx, bus::Event::LettersDelivered);

@@ -6,11 +6,11 @@ mod files;
 mod hooks;
 mod keys;
 mod lists;
+mod places;
+mod reports;
 mod statistics;
 mod timeline;
 mod triggers;
-mod places;
-mod reports;
 
 use std::time::Duration;
 
@@ -25,11 +25,11 @@ pub(crate) use files::*;
 pub(crate) use hooks::*;
 pub(crate) use keys::*;
 pub(crate) use lists::*;
+pub(crate) use places::*;
+pub(crate) use reports::*;
 pub(crate) use statistics::*;
 pub(crate) use timeline::*;
 pub(crate) use triggers::*;
-pub(crate) use places::*;
-pub(crate) use reports::*;
 
 db::row! {
     /// A letter without its text.

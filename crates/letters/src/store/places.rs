@@ -36,8 +36,13 @@ pub(crate) async fn put_in_place(tx: &mut Tx, letter: &LetterRow, old_mailbox: &
         ),
         args![old_mailbox, &blocked(old_mailbox), TAKEN_DOWN, &mailbox, letter.delivered_at, &letter.id],
     )
-    .await
-    .map(drop)
+    .await?;
+    recount(tx, old_mailbox, letter.mailbox()).await
+}
+
+/// What was counted of mailboxes does not hold once letters move; it is counted anew when somebody asks.
+async fn recount(tx: &mut Tx, one: &str, other: &str) -> Result<()> {
+    tx.exec(sql!("DELETE FROM inbox_counted WHERE mailbox IN ($1, $2)"), args![one, other]).await.map(drop)
 }
 
 /// Where `deliver` puts the letters of a sender whom the address has blocked.
@@ -65,8 +70,8 @@ pub(crate) async fn sweep(tx: &mut Tx, address_key: &str, sender: &str, hide: bo
         ),
         args![from, to, sender],
     )
-    .await
-    .map(drop)
+    .await?;
+    recount(tx, from, to).await
 }
 
 /// Who wants no mail: an address, of everybody's letters (`sender` is empty) or of one sender's.

@@ -12,8 +12,8 @@
 
 mod armed;
 mod attachments;
-mod bulk;
 mod bounces;
+mod bulk;
 mod drafts;
 mod emotions;
 mod encrypted;
