@@ -74,7 +74,8 @@ impl Letters {
         let mail = ids::email(id, seen.schedule_no, mailing_no);
         let resent = match status(&seen) {
             Status::Pending => {
-                // The dispatch first, then the letter: the order in which a delivery locks them.
+                // What a trigger locks first, then the dispatch and the letter: the order in which a delivery locks them.
+                store::watched_by(&mut tx, id, old_key, &to.normalized()).await?;
                 if dispatch::redirect(&mut tx, &mail, to.domain()).await? == 0 {
                     // It has been acted on: by a trigger, or by a worker whose clock is ahead.
                     return Err(wrong_state(Status::Delivering, "keeps its address"));
