@@ -1,4 +1,5 @@
-//! Outgoing e-mail: addresses, rendering, DKIM, SMTP, and a folder in place of a server.
+//! The ways out. E-mail: addresses, rendering, DKIM, SMTP, and a folder in place of a server. HTTP ([`web`]) and, by
+//! it, push messages ([`push`]).
 //!
 //! Promises:
 //! - [`render`] is a pure function: the same [`Email`] and key give the same bytes, today and in ten years,
@@ -15,7 +16,9 @@ mod encode;
 mod mailer;
 mod outbox;
 mod outcome;
+pub mod push;
 mod smtp;
+pub mod web;
 
 pub use address::{Address, InvalidAddress, parse_address};
 pub use dkim::{Dkim, DkimError};
