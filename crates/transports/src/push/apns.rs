@@ -98,7 +98,7 @@ impl Apns {
                 expired = Some(token);
                 continue;
             }
-            return outcome(&answer, &reason, now);
+            return outcome(&answer, &reason, device, now);
         }
     }
 
@@ -123,10 +123,10 @@ impl Apns {
     }
 }
 
-fn outcome(answer: &Response<Vec<u8>>, reason: &str, now: Timestamp) -> Pushed {
+fn outcome(answer: &Response<Vec<u8>>, reason: &str, device: &str, now: Timestamp) -> Pushed {
     let status = answer.status();
-    let words = if reason.is_empty() { clipped(answer.body()) } else { reason.chars().take(200).collect() };
-    let said = format!("{} {words}", status.as_u16());
+    let words = if reason.is_empty() { answer.body() } else { reason.as_bytes() };
+    let said = format!("{} {}", status.as_u16(), clipped(words, device));
     match (status, reason) {
         (status, _) if status.is_success() => Pushed::Taken(said),
         (StatusCode::GONE, _) | (StatusCode::BAD_REQUEST, "BadDeviceToken") => Pushed::Gone(said),

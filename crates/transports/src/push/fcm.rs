@@ -137,7 +137,7 @@ impl Fcm {
             .map_err(|_| failed("the request cannot be written"))?;
         let answer = self.web.send(request).await.map_err(|e| failed(&e.to_string()))?;
         if !answer.status().is_success() {
-            let said = format!("{} {}", answer.status().as_u16(), clipped(answer.body()));
+            let said = format!("{} {}", answer.status().as_u16(), clipped(answer.body(), &assertion));
             let reason = format!("no access token for FCM: {said}");
             return Err(later(reason, retry_after(answer.headers(), now)));
         }
@@ -165,7 +165,7 @@ impl Fcm {
                 refused = Some(token);
                 continue;
             }
-            return outcome(&answer, now);
+            return outcome(&answer, device, now);
         }
     }
 
@@ -226,16 +226,16 @@ struct Sent {
 }
 
 /// <https://firebase.google.com/docs/cloud-messaging/error-codes>
-fn outcome(answer: &Response<Vec<u8>>, now: Timestamp) -> Pushed {
+fn outcome(answer: &Response<Vec<u8>>, device: &str, now: Timestamp) -> Pushed {
     let status = answer.status();
     if status.is_success() {
         let sent: Sent = serde_json::from_slice(answer.body()).unwrap_or_default();
-        return Pushed::Taken(format!("{} {}", status.as_u16(), clipped(sent.name.as_bytes())));
+        return Pushed::Taken(format!("{} {}", status.as_u16(), clipped(sent.name.as_bytes(), device)));
     }
     let RefusalError { status: kind, message, details } =
         serde_json::from_slice::<Refusal>(answer.body()).unwrap_or_default().error;
     let code = details.iter().find_map(|d| d.error_code.clone()).unwrap_or(kind);
-    let said = clipped(format!("{} {code} {message}", status.as_u16()).as_bytes());
+    let said = clipped(format!("{} {code} {message}", status.as_u16()).as_bytes(), device);
     let blames_token =
         || details.iter().flat_map(|d| &d.field_violations).any(|v| v.field == "message.token");
     match (status, code.as_str()) {

@@ -170,25 +170,12 @@ impl Push {
 
     /// One attempt. `token` is what the device was given by its service; for browsers, the subscription as JSON.
     pub async fn send(&self, service: Service, token: &str, message: &Message, now: Timestamp) -> Pushed {
-        let pushed = match (service, &self.0.fcm, &self.0.apns) {
-            (Service::Web, ..) => return self.0.web.push(token, message, now).await,
+        match (service, &self.0.fcm, &self.0.apns) {
+            (Service::Web, ..) => self.0.web.push(token, message, now).await,
             (Service::Fcm, Some(fcm), _) => fcm.push(token, message, now).await,
             (Service::Apns, _, Some(apns)) => apns.push(token, message, now).await,
             (Service::Fcm | Service::Apns, ..) => Pushed::Refused("this service is not set up".to_owned()),
-        };
-        pushed.without(token)
-    }
-}
-
-impl Pushed {
-    /// A service may repeat in its answer what only it and we should know.
-    fn without(mut self, secret: &str) -> Self {
-        let (Self::Taken(said) | Self::Gone(said) | Self::Refused(said) | Self::Later { reason: said, .. }) =
-            &mut self;
-        if !secret.is_empty() && said.contains(secret) {
-            *said = said.replace(secret, "…");
         }
-        self
     }
 }
 
@@ -208,10 +195,13 @@ fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
 }
 
-/// What is kept of a service's words: one line of two hundred characters.
-fn clipped(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..1000).unwrap_or(body)).into_owned();
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+/// What is kept of a service's words: one line of two hundred characters, without the secret that it may repeat.
+fn clipped(body: &[u8], secret: &str) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    if !secret.is_empty() {
+        text = text.replace(secret, "…");
+    }
+    text.split_whitespace().flat_map(|word| [" ", word]).skip(1).flat_map(str::chars).take(200).collect()
 }
 
 fn sign(header: &Header, claims: &impl Serialize, key: &EncodingKey) -> Option<String> {

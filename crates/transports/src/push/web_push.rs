@@ -156,15 +156,15 @@ impl WebPush {
             Ok(answer) => answer,
             Err(error) => return unsent(error),
         };
-        let said = format!("{} {}", answer.status().as_u16(), clipped(answer.body()));
-        let pushed = match answer.status() {
+        // The path is what makes the endpoint a secret.
+        let secret = to.endpoint.path().trim_start_matches('/');
+        let said = format!("{} {}", answer.status().as_u16(), clipped(answer.body(), secret));
+        match answer.status() {
             status if status.is_success() => Pushed::Taken(said),
             StatusCode::NOT_FOUND | StatusCode::GONE => Pushed::Gone(said),
             status if is_transient(status) => later(said, retry_after(answer.headers(), now)),
             _ => Pushed::Refused(said),
-        };
-        // The part that makes the endpoint a secret.
-        pushed.without(to.endpoint.path().trim_start_matches('/'))
+        }
     }
 
     fn request(
