@@ -1,9 +1,13 @@
 //! All SQL on the accounts' tables.
 
+mod devices;
+
 use db::{Conn, Result, Tx, args, sql};
 use kernel::{PageRequest, Timestamp};
 
-use crate::model::{Person, Plan, Platform, Resource, Role, Scene};
+use crate::model::{Person, Plan, Resource, Role, Scene};
+
+pub(crate) use devices::*;
 
 db::row! {
     /// A whole user.
@@ -343,77 +347,6 @@ pub(crate) async fn set_notifications(
     )
     .await
     .map(drop)
-}
-
-pub(crate) async fn upsert_device(
-    tx: &mut Tx,
-    user: &str,
-    device: &str,
-    platform: Platform,
-    sealed_token: Vec<u8>,
-    enabled: bool,
-    now: Timestamp,
-) -> Result<()> {
-    tx.exec(
-        sql!(
-            "INSERT INTO devices (user_id, device_id, platform, token, is_enabled, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (user_id, device_id) DO UPDATE SET platform = excluded.platform,
-                token = excluded.token, is_enabled = excluded.is_enabled, updated_at = excluded.updated_at"
-        ),
-        args![user, device, platform, sealed_token, enabled, now],
-    )
-    .await
-    .map(drop)
-}
-
-/// Devices whose token is not sealed with the key `newest`, after this user's device: user, device and token.
-pub(crate) async fn stale_devices(
-    tx: &mut Tx,
-    newest: u8,
-    (user, device): (&str, &str),
-    limit: i64,
-) -> Result<Vec<(String, String, Vec<u8>)>> {
-    tx.all(
-        sql!(
-            sqlite: "SELECT user_id, device_id, token FROM devices
-                     WHERE (user_id > $2 OR (user_id = $2 AND device_id > $3)) AND substr(token, 1, 1) <> $1
-                     ORDER BY user_id, device_id LIMIT $4",
-            postgres: "SELECT user_id, device_id, token FROM devices
-                       WHERE (user_id > $2 OR (user_id = $2 AND device_id > $3)) AND substr(token, 1, 1) <> $1
-                       ORDER BY user_id, device_id LIMIT $4 FOR UPDATE"
-        ),
-        args![vec![newest], user, device, limit],
-    )
-    .await
-}
-
-pub(crate) async fn replace_device_token(
-    tx: &mut Tx,
-    (user, device): (&str, &str),
-    sealed_token: Vec<u8>,
-) -> Result<()> {
-    tx.exec(
-        sql!("UPDATE devices SET token = $3 WHERE user_id = $1 AND device_id = $2"),
-        args![user, device, sealed_token],
-    )
-    .await
-    .map(drop)
-}
-
-/// How many tokens each key of the keyring seals.
-pub(crate) async fn device_keys(conn: &mut Conn) -> Result<Vec<(u8, i64)>> {
-    let rows = conn
-        .all(sql!("SELECT substr(token, 1, 1), COUNT(*) FROM devices GROUP BY substr(token, 1, 1)"), args![])
-        .await?;
-    Ok(db::by_key(rows))
-}
-
-pub(crate) async fn count_devices(tx: &mut Tx, user: &str, except: &str) -> Result<i64> {
-    let (n,): (i64,) = tx
-        .one(sql!("SELECT COUNT(*) FROM devices WHERE user_id = $1 AND device_id <> $2"), args![user, except])
-        .await?;
-    Ok(n)
 }
 
 /// Takes one of this month's `resource`, if fewer than `limit` were taken: the number it is, from 1. Exact,

@@ -100,6 +100,12 @@ impl Subscription {
         Ok(Self { endpoint, key, auth })
     }
 
+    /// The URL that messages go to; whoever has it can write to the browser's owner, though not in our name.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.endpoint.as_str()
+    }
+
     /// The push service.
     #[must_use]
     pub fn host(&self) -> &str {
