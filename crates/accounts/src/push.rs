@@ -147,6 +147,13 @@ impl Accounts {
         Ok(row.map(|row| Target { row, token_id: token_id.to_owned() }))
     }
 
+    /// Whether this inbox, of a user's id or of an address, is the device's user's.
+    #[must_use]
+    pub fn has_mailbox(&self, target: &Target, mailbox: &str) -> bool {
+        let DeviceRow { user_id, email_key, email_verified, .. } = &target.row;
+        mailbox == user_id || (mailbox == email_key && self.opens_address(*email_verified))
+    }
+
     /// One attempt to reach a device. One that is gone is forgotten.
     pub async fn push(&self, target: &Target, message: &Message) -> Outcome {
         let DeviceRow { user_id, device_id, platform, token, .. } = &target.row;

@@ -19,6 +19,7 @@ mod http;
 mod mail;
 mod migrations;
 mod model;
+mod notify;
 mod ops;
 mod seal;
 mod statistics;
@@ -41,6 +42,7 @@ use tokio::sync::{Mutex, watch};
 pub use analysis::{ANALYSIS, Analysis};
 pub use http::router;
 pub use migrations::MIGRATIONS;
+pub use notify::{NOTIFY_EMAIL, NOTIFY_PUSH, NotificationMail, NotificationPush, REMINDER, Reminders};
 pub use seal::SEALED;
 pub use work::{
     COLLECT_FILE, COLLECT_OBJECT, CollectFile, CollectObject, EMAIL, FORGET, Forget, INBOX, Inbox,
@@ -54,6 +56,8 @@ pub struct Config {
     pub min_lead: Duration,
     /// How long before its `sendTime` a letter becomes final.
     pub delivering_lead: Duration,
+    /// How long before its `sendTime` the author of a letter to others is reminded; zero for never.
+    pub reminder_lead: Duration,
 }
 
 /// The slice's state. Cheap to clone.

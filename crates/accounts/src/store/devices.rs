@@ -59,6 +59,8 @@ db::row! {
     #[derive(Debug, Clone)]
     pub(crate) struct DeviceRow {
         pub(crate) user_id: String,
+        pub(crate) email_key: String,
+        pub(crate) email_verified: bool,
         pub(crate) device_id: String,
         pub(crate) platform: Platform,
         pub(crate) token: Vec<u8>,
@@ -74,7 +76,7 @@ db::row! {
 pub(crate) async fn device(conn: &mut Conn, user: &str, token_id: &str) -> Result<Option<DeviceRow>> {
     conn.opt(
         sql!(
-            "SELECT d.user_id, d.device_id, d.platform, d.token, d.is_enabled, u.notify_email, u.notify_push,
+            "SELECT d.user_id, u.email_key, u.email_verified, d.device_id, d.platform, d.token, d.is_enabled, u.notify_email, u.notify_push,
                 u.notify_delivery, u.notify_received
              FROM devices AS d JOIN users AS u ON u.id = d.user_id WHERE d.token_id = $2 AND d.user_id = $1"
         ),

@@ -7,7 +7,7 @@ use kernel::{Problem, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Letters, store};
+use crate::{Letters, model::RecipientType, notify, store};
 
 /// What became of a letter, channel by channel.
 #[derive(Serialize, ToSchema)]
@@ -21,7 +21,9 @@ pub(super) struct DeliveriesData {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeliveryView {
-    /// `inbox`, `email` or `notice` (the mail to the author about a refusal).
+    /// `inbox`, `email`, `notice` (the mail to the author about a refusal), `reminder` (when the author's reminders are
+    /// made), and notifications: `received-email`, `received-push` (of a letter to oneself), `delivered-push`,
+    /// `reminder-email`, `reminder-push`, once for each device.
     #[schema(example = "email")]
     channel: String,
     /// `scheduled`, `running`, `done`, `cancelled` or `dead`.
@@ -70,14 +72,16 @@ pub(super) async fn deliveries(
 ) -> Reply<DeliveriesData> {
     let mut conn = letters.db().read().await?;
     let letter = store::letter(&mut conn, &id).await?.filter(|l| l.owner_id == caller.id());
-    if letter.is_none() {
-        return Err(Problem::not_found("letter").into());
-    }
+    let letter = letter.ok_or_else(|| Problem::not_found("letter"))?;
+    let hidden =
+        |channel: &str| notify::is_readers(channel) && letter.recipient_type != RecipientType::Myself;
     let (records, attempts) = dispatch::store::history(&mut conn, &id).await?;
     let deliveries = records
         .into_iter()
-        .map(|r| DeliveryView {
-            channel: r.id.rsplit('/').next().unwrap_or_default().to_owned(),
+        .map(|r| (channel(&r.id).to_owned(), r))
+        .filter(|(channel, _)| !hidden(channel))
+        .map(|(channel, r)| DeliveryView {
+            channel,
             next_attempt_at: (r.state == "scheduled").then_some(r.next_at),
             attempts: attempts
                 .iter()
@@ -98,4 +102,9 @@ pub(super) async fn deliveries(
         })
         .collect();
     ok(DeliveriesData { mail_id: id, deliveries })
+}
+
+/// Of `{letter}/{schedule number}/{channel}`, with more behind it or not.
+fn channel(id: &str) -> &str {
+    id.split('/').nth(2).unwrap_or_default()
 }
