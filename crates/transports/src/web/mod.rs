@@ -175,6 +175,14 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    /// The guard is asked when the connection is made, whatever was checked before.
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_refused_at_the_connection() {
+        let web = Web::new(&WebSettings::new(Reach::Public)).unwrap();
+        let error = failed(web.client.get("https://localhost/").send().await.unwrap_err());
+        assert_eq!(error, WebError::Refused("the host has no public address".to_owned()));
+    }
+
     #[test]
     fn how_long_a_server_wants_us_to_wait() {
         let now: Timestamp = "2028-01-15T12:00:00Z".parse().unwrap();
