@@ -292,6 +292,7 @@ testkit::both! {
                 let mail = app.draft(&author, fields.clone()).await;
                 let send = app.now() + 4 * DAY;
                 app.schedule(&author, &mail, send).await.data();
+                app.advance_to(send.minus(DAY)).await;
                 app.advance_to(send).await;
                 author = app.login(&author).await;
                 let calls = services.calls();
