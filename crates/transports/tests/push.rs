@@ -1,4 +1,5 @@
 //! FCM and APNs against services that check tokens and protocol, over TLS and in the clear.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

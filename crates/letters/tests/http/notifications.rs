@@ -1,10 +1,12 @@
 //! Who is told what about a letter: push messages and mails, by everybody's settings.
 
-use app::settings::push::{Apns, Fcm};
 use serde_json::{Value, json};
 use testkit::{
     TestDb,
-    app::{TestApp, User},
+    app::{
+        TestApp, User,
+        settings::push::{Apns, Fcm},
+    },
     push::{APPLE, Services},
 };
 
