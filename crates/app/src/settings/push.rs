@@ -110,3 +110,49 @@ fn contact(text: &str) -> Result<String, String> {
     };
     if good { Ok(text.to_owned()) } else { Err("must be mailto: and an address, or an https URL".to_owned()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Settings, String> {
+        let environment = pairs.iter().map(|(k, v)| (format!("HONGYAN_PUSH__{k}"), (*v).to_owned()));
+        Settings::load(None, environment).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn services_are_set_up_whole() {
+        let none = load(&[]).unwrap().push;
+        assert!(none.fcm.is_none() && none.apns.is_none() && !none.allow_private);
+        let both = load(&[
+            ("FCM_CREDENTIALS", "/etc/fcm.json"),
+            ("APNS_KEY", "/etc/apns.p8"),
+            ("APNS_KEY_ID", "K"),
+            ("APNS_TEAM_ID", "T"),
+            ("APNS_TOPIC", "com.example"),
+            ("APNS_BASE", "https://api.sandbox.push.apple.com/"),
+        ]);
+        let both = both.unwrap().push;
+        assert_eq!(both.fcm.unwrap().base, "https://fcm.googleapis.com");
+        assert_eq!(both.apns.unwrap().base, "https://api.sandbox.push.apple.com");
+        let error = load(&[("APNS_KEY", "/etc/apns.p8"), ("APNS_TOPIC", "com.example")]).unwrap_err();
+        assert!(error.contains("push.apns_key_id") && error.contains("push.apns_team_id"), "{error}");
+        assert!(!error.contains("push.apns_topic"), "{error}");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = load(&[
+            ("VAPID_KEY", "geheim"),
+            ("VAPID_SUBJECT", "me"),
+            ("FCM_BASE", "fcm"),
+            ("FCM_TOKEN_URI", "ftp://x/"),
+            ("ALLOW_PRIVATE", "perhaps"),
+        ])
+        .unwrap_err();
+        for key in ["vapid_key", "vapid_subject", "fcm_base", "fcm_token_uri", "allow_private"] {
+            assert!(error.contains(&format!("push.{key} (HONGYAN_PUSH__")), "{key}: {error}");
+        }
+        assert!(!error.contains("geheim"));
+    }
+}
