@@ -112,7 +112,7 @@ impl System {
             reminder_lead: settings.reminder_lead,
         };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
-        let engine = engine(settings, &db, &clock, &accounts, &letters, &post);
+        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, engine, bounces, verp, closing })
     }
@@ -128,6 +128,7 @@ fn engine(
     db: &Db,
     clock: &Clock,
     accounts: &Accounts,
+    assistant: &Assistant,
     letters: &Letters,
     post: &Arc<Post>,
 ) -> Engine {
@@ -150,7 +151,11 @@ fn engine(
         .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
         .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
-        .single(letters::ANALYSIS, analysis, letters::Analysis { letters: letters.clone() })
+        .single(
+            letters::ANALYSIS,
+            analysis,
+            letters::Analysis { letters: letters.clone(), assistant: assistant.clone() },
+        )
         .single(
             letters::NOTIFY_EMAIL,
             mail,

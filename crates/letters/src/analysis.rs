@@ -5,6 +5,7 @@
 //! - Delivery does not wait for it: a batch of deliveries schedules it with one statement, for a little later.
 //! - A repetition goes on where the attempt before it was lost.
 
+use assistant::Assistant;
 use db::Tx;
 use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
 use kernel::{Problem, Timestamp};
@@ -47,12 +48,14 @@ pub(crate) async fn enqueue(tx: &mut Tx, arrived: &[Arrival], now: Timestamp) ->
 pub struct Analysis {
     /// The slice.
     pub letters: Letters,
+    /// Who is asked.
+    pub assistant: Assistant,
 }
 
 impl Single for Analysis {
     fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            match self.letters.analyse(d.payload.as_deref().unwrap_or_default()).await {
+            match self.analyse(d.payload.as_deref().unwrap_or_default()).await {
                 Ok(n) => Outcome::Done(format!("{n} letters analysed")),
                 Err(problem) => Outcome::Retry { reason: problem.message, after: None, in_doubt: false },
             }
@@ -60,41 +63,31 @@ impl Single for Analysis {
     }
 }
 
-impl Letters {
+impl Analysis {
     /// Analyses those of the letters (ids with spaces between) that are not yet; how many that were.
     async fn analyse(&self, letters: &str) -> Result<usize, Problem> {
         let ids: Vec<&str> = letters.split(' ').collect();
         let mut analysed = 0;
         for step in ids.chunks(STEP) {
-            let todo = store::unanalysed(&mut self.db().read().await?, step.to_vec()).await?;
+            let todo = store::unanalysed(&mut self.letters.db().read().await?, step.to_vec()).await?;
             let mut found = Vec::with_capacity(todo.len());
             for letter in todo {
-                found.push(self.emotion(letter).await?);
+                let answered = self.assistant.analyse(&letter.owner_id, &letter.content).await;
+                found.push(EmotionRow {
+                    letter_id: letter.letter_id,
+                    sentiment: answered.value.sentiment.as_str(),
+                    emotion: answered.value.emotions.first().map(|e| e.kind.as_str()),
+                    engine: answered.engine,
+                });
             }
             if found.is_empty() {
                 continue;
             }
-            let mut tx = self.db().begin().await?;
-            store::keep_emotions(&mut tx, &found, self.clock().now()).await?;
+            let mut tx = self.letters.db().begin().await?;
+            store::keep_emotions(&mut tx, &found, self.letters.clock().now()).await?;
             tx.commit().await?;
             analysed += found.len();
         }
         Ok(analysed)
-    }
-
-    async fn emotion(&self, letter: store::Unanalysed) -> Result<EmotionRow, Problem> {
-        let feel = move || {
-            let feeling = nlp::feeling(&letter.content);
-            EmotionRow {
-                letter_id: letter.letter_id,
-                sentiment: feeling.sentiment.as_str(),
-                emotion: feeling.emotions.first().map(|(emotion, _)| emotion.as_str()),
-                engine: "embedded".to_owned(),
-            }
-        };
-        tokio::task::spawn_blocking(feel).await.map_err(|error| {
-            tracing::error!(%error, "a letter cannot be analysed");
-            Problem::internal()
-        })
     }
 }
