@@ -327,7 +327,7 @@ impl Letters {
         // What a trigger locks first, then the dispatches and the letter: the order in which a delivery locks them.
         store::disarm(&mut tx, vec![id]).await?;
         let cancelled = dispatch::cancel(&mut tx, now, &ids).await?;
-        notify::cancel(&mut tx, &seen, now).await?;
+        notify::cancel(&mut tx, &[(id, seen.schedule_no)], now).await?;
         let letter = self.own(&mut tx, caller, id).await?;
         pending(&letter)?;
         if cancelled != expected {

@@ -13,8 +13,8 @@ use crate::{
     store::{self, LetterRow},
 };
 
-fn id(letter: &LetterRow) -> String {
-    format!("{}/{}/reminder", letter.id, letter.schedule_no)
+fn id(letter: &str, schedule_no: i64) -> String {
+    format!("{letter}/{schedule_no}/reminder")
 }
 
 /// The reminder of a letter that is scheduled at `now` for `send_time`: `lead` before that. None for a letter to oneself,
@@ -27,7 +27,7 @@ pub(crate) fn reminder(
 ) -> Option<NewDispatch> {
     let wanted = letter.recipient_type != RecipientType::Myself && lead > Duration::ZERO;
     (wanted && send_time >= now + lead.saturating_mul(2)).then(|| NewDispatch {
-        id: id(letter),
+        id: id(&letter.id, letter.schedule_no),
         kind: REMINDER,
         subject: letter.id.clone(),
         destination: String::new(),
@@ -36,10 +36,11 @@ pub(crate) fn reminder(
     })
 }
 
-/// Cancels the reminder of a letter that is called back. Whether there was one, or it was sent already, makes no
-/// difference: what was scheduled by it finds a draft and ends.
-pub(crate) async fn cancel(tx: &mut Tx, letter: &LetterRow, now: Timestamp) -> db::Result<()> {
-    dispatch::cancel(tx, now, &[id(letter)]).await.map(drop)
+/// Cancels the reminders of letters, given with their schedule numbers, that are called back or leave early. Whether there
+/// was one, or it was sent already, makes no difference: what was scheduled by it finds that it is not true any more.
+pub(crate) async fn cancel(tx: &mut Tx, letters: &[(&str, i64)], now: Timestamp) -> db::Result<()> {
+    let ids: Vec<String> = letters.iter().map(|(letter, no)| id(letter, *no)).collect();
+    dispatch::cancel(tx, now, &ids).await.map(drop)
 }
 
 /// Schedules the reminders of all letters that are still to leave.

@@ -36,7 +36,7 @@ use self::{
     words::Haystack,
 };
 use crate::{
-    Letters,
+    Letters, notify,
     store::{self, Armed},
     view, work,
 };
@@ -147,6 +147,7 @@ async fn fire(tx: &mut Tx, met: &BTreeMap<String, i64>, now: Timestamp) -> db::R
             letters.iter().map(|(letter, no)| format!("{letter}/{no}/{channel}")).collect();
         dispatch::store::expedite(tx, now, kind, &ids).await?;
     }
+    notify::cancel(tx, &letters, now).await?;
     let letters: Vec<&str> = letters.into_iter().map(|(letter, _)| letter).collect();
     let fired = store::set_fired(tx, letters.clone(), now).await?;
     store::disarm(tx, letters).await?;

@@ -53,6 +53,7 @@ testkit::both! {
     async fn encrypted_letters_alone_schedule_nothing(t) {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
+        quiet(&app, &user).await;
         let mail = app.draft(&user, json!({"content": GLAD, "isEncrypted": true})).await;
         let send = app.now() + HOUR;
         app.schedule(&user, &mail, send).await.data();
@@ -66,6 +67,7 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let user = zhangsan(&app).await;
         app.premium(&user).await;
+        quiet(&app, &user).await;
         let send = app.now() + HOUR;
         for _ in 0..130 {
             let mail = app.draft(&user, json!({"content": GLAD})).await;

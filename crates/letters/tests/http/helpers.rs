@@ -25,6 +25,11 @@ pub async fn zhangsan(app: &TestApp) -> User {
         .await
 }
 
+/// Somebody who is not told that letters have arrived: where dispatches or mails are counted.
+pub async fn quiet(app: &TestApp, user: &User) {
+    app.put("/notification/settings", user, json!({"receivedNotification": false})).await.data();
+}
+
 /// An object with `more` laid over it; a `null` removes the field.
 pub fn with(mut base: Value, more: Value) -> Value {
     let map = base.as_object_mut().expect("an object");

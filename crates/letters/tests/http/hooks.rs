@@ -59,6 +59,7 @@ async fn hook(app: &TestApp, user: &User) -> Value {
 async fn premium_author(app: &TestApp) -> User {
     let author = zhangsan(app).await;
     app.premium(&author).await;
+    quiet(app, &author).await;
     author
 }
 

@@ -67,6 +67,7 @@ async fn armed(app: &TestApp) -> i64 {
 async fn author(app: &TestApp) -> User {
     let author = zhangsan(app).await;
     app.premium(&author).await;
+    quiet(app, &author).await;
     author
 }
 
