@@ -2,12 +2,14 @@
 //!
 //! Message-ID, Date and body follow from the dispatch alone, so that a repeated attempt sends the same bytes.
 
+use std::sync::Arc;
+
 use data_encoding::BASE32_NOPAD;
 use dispatch::{Dispatch, Outcome};
 use hmac::{Hmac, KeyInit, Mac};
 use kernel::seal::Keyring;
 use sha2::Sha256;
-use transports::{Dkim, Email, Kind, Mailbox, Mailer, SendError};
+use transports::{Dkim, Email, Kind, Mailbox, Mailer, SendError, bounce::Verp};
 
 /// What a mail says and to whom.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +28,10 @@ pub struct Letterhead {
     pub text: String,
     /// The same as HTML, everything escaped.
     pub html: String,
+    /// More headers, such as `List-Unsubscribe`.
+    pub headers: Vec<(&'static str, String)>,
+    /// What the return address says, for mail whose bounces are taken in.
+    pub reference: Option<String>,
 }
 
 impl Letterhead {
@@ -61,6 +67,7 @@ pub struct Post {
     mailer: Mailer,
     dkim: Option<Dkim>,
     from: Mailbox,
+    verp: Option<Arc<Verp>>,
     key: [u8; 32],
 }
 
@@ -68,7 +75,19 @@ impl Post {
     /// By this mailer, from this mailbox, signed if there is a key.
     #[must_use]
     pub fn new(mailer: Mailer, from: Mailbox, dkim: Option<Dkim>, keyring: &Keyring) -> Self {
-        Self { mailer, dkim, from, key: keyring.derive("message ids") }
+        Self { mailer, dkim, from, verp: None, key: keyring.derive("message ids") }
+    }
+
+    /// The same, with mail that has a [`Letterhead::reference`] coming back to addresses of this kind.
+    #[must_use]
+    pub fn returning_to(self, verp: Option<Arc<Verp>>) -> Self {
+        Self { verp, ..self }
+    }
+
+    /// Where bounces go: to an address that names the mail, or to the sender's.
+    fn return_path(&self, reference: Option<&str>) -> String {
+        let traced = self.verp.as_ref().zip(reference).and_then(|(verp, reference)| verp.address(reference));
+        traced.unwrap_or_else(|| self.from.address.clone()).to_string()
     }
 
     /// One attempt to send.
@@ -77,6 +96,7 @@ impl Post {
             Ok(to) => to,
             Err(e) => return Outcome::Dead(format!("the address is not valid: {e}")),
         };
+        let return_path = self.return_path(l.reference.as_deref());
         let email = match self.email(d, l) {
             Ok(email) => email,
             Err(reason) => return Outcome::Dead(reason),
@@ -85,7 +105,7 @@ impl Post {
             Ok(bytes) => bytes,
             Err(e) => return Outcome::Dead(format!("the mail cannot be written: {e}")),
         };
-        match self.mailer.send(&self.from.address.to_string(), &to, &bytes).await {
+        match self.mailer.send(&return_path, &to, &bytes).await {
             Ok(receipt) => Outcome::Done(receipt.answer),
             Err(error) => refused(error),
         }
@@ -112,12 +132,14 @@ impl Post {
             text: l.text,
             html: l.html,
             auto_generated: true,
-            headers: Vec::new(),
+            headers: l.headers,
         })
     }
 
-    /// The same for every attempt, and tells nothing: HMAC-SHA-256 of the idempotency key.
-    fn message_id(&self, id: &str) -> String {
+    /// The Message-ID of a dispatch's mail, without brackets. The same for every attempt, and tells nothing:
+    /// HMAC-SHA-256 of the idempotency key.
+    #[must_use]
+    pub fn message_id(&self, id: &str) -> String {
         let domain = self.from.address.domain();
         let Ok(mut mac) = <Hmac<Sha256>>::new_from_slice(&self.key) else { return format!("{id}@{domain}") };
         mac.update(id.as_bytes());

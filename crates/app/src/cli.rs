@@ -4,6 +4,7 @@ mod assistant;
 mod export;
 mod import;
 mod keyring;
+mod letter;
 
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
@@ -46,6 +47,9 @@ enum Command {
     /// Manage the keys that seal what is stored
     #[command(subcommand)]
     Keyring(keyring::Keyring),
+    /// Look after letters that readers reported
+    #[command(subcommand)]
+    Letter(letter::Letter),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -123,6 +127,7 @@ impl Cli {
                 return Ok(if command.run(&settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Command::Keyring(keyring) => keyring.run(&settings).await?,
+            Command::Letter(letter) => letter.run(&settings).await?,
             Command::Openapi => {
                 let dir = std::env::temp_dir().join(kernel::id::new("openapi", Clock::system().now()));
                 let text = openapi(settings, &dir).await;

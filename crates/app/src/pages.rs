@@ -13,14 +13,16 @@ const HOME: &str = include_str!("pages/home.html");
 const VERIFY: &str = include_str!("pages/verify-email.html");
 const RESET: &str = include_str!("pages/reset-password.html");
 const LETTER: &str = include_str!("pages/letter.html");
+const UNSUBSCRIBE: &str = include_str!("pages/unsubscribe.html");
 const SCRIPT: &str = include_str!("pages/pages.js");
 
-/// `/`, `/verify-email`, `/reset-password`, `/letters/{id}`.
+/// `/`, `/verify-email`, `/reset-password`, `/letters/{id}`, `/unsubscribe`.
 pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(|| async { html(HOME) }))
         .route("/verify-email", get(|| async { html(VERIFY) }))
         .route("/reset-password", get(|| async { html(RESET) }))
+        .route("/unsubscribe", get(|| async { html(UNSUBSCRIBE) }))
         .route("/letters/{id}", get(|| async { html(LETTER) }))
         .route("/pages.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
         .route("/pages.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))

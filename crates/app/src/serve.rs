@@ -1,6 +1,6 @@
 //! `hongyan serve`: from the settings to a running server, and its end.
 
-use std::{future::IntoFuture, net::SocketAddr, time::Duration};
+use std::{future::IntoFuture, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
@@ -41,6 +41,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let listeners = bind(&settings.listen).await?;
     let first = listeners.first().and_then(|l| l.local_addr().ok());
     let public_url = settings.public_url.clone().or_else(|| first.map(derived_url)).unwrap_or_default();
+    let returned = returned_mail(settings).await?;
     let system = System::build(settings, clock.clone(), &public_url).await?;
     share_clock(&system, &clock).await?;
 
@@ -56,6 +57,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         }
         system.engine.start(&tracker, &stop);
     }
+    take_in(returned, &system, &tracker, &stop)?;
     keep_clock(&system, &clock, &tracker, &stop);
     keep_metrics(metrics.clone(), &tracker, &stop);
     let router = match settings.api {
@@ -96,6 +98,29 @@ async fn give_back(system: &System) {
         Ok(n) => tracing::warn!(dispatches = n, "gave back what was still in hand"),
         Err(error) => tracing::warn!(%error, "could not give back what was still in hand"),
     }
+}
+
+/// The listener for returned mail, if this process delivers and the settings name one.
+async fn returned_mail(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
+    let listen = settings.mail.bounces.as_ref().and_then(|b| b.listen).filter(|_| settings.worker);
+    let Some(address) = listen else { return Ok(None) };
+    let named = || format!("mail.bounce_listen (HONGYAN_MAIL__BOUNCE_LISTEN): {address}");
+    Ok(Some(TcpListener::bind(address).await.with_context(named)?))
+}
+
+fn take_in(
+    listener: Option<TcpListener>,
+    system: &System,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    if let Some((listener, verp)) = listener.zip(system.verp.clone()) {
+        let address = listener.local_addr()?;
+        tracing::info!(%address, domain = verp.domain(), "listening for returned mail");
+        let (intake, all) = (Arc::clone(&system.bounces), tracker.clone());
+        tracker.spawn(transports::bounce::serve(listener, verp, intake, all, stop.clone()));
+    }
+    Ok(())
 }
 
 async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {

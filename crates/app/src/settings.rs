@@ -4,6 +4,7 @@
 //! reported at once, with the key's name; an unknown key is one. No error repeats a value, which may be secret.
 
 mod assistant;
+mod bounces;
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,8 @@ use std::{
 
 use kernel::time::parse_duration;
 use transports::{Mailbox, parse_address};
+
+pub use bounces::Bounces;
 
 /// All settings of one process.
 #[derive(Debug, Clone)]
@@ -81,6 +84,8 @@ pub struct Mail {
     pub ca_file: Option<PathBuf>,
     /// Signs if set.
     pub dkim: Option<Dkim>,
+    /// Letters' mails come back to addresses of their own if set.
+    pub bounces: Option<Bounces>,
 }
 
 /// A DKIM key.
@@ -261,6 +266,7 @@ impl Reader {
         let key_file = self.text("mail.dkim_key").map(PathBuf::from);
         let selector = self.text("mail.dkim_selector").unwrap_or_else(|| "hongyan".to_owned());
         let dkim = key_file.map(|key_file| Dkim { key_file, selector });
+        let bounces = self.bounces();
         #[expect(clippy::expect_used, reason = "the built-in default is an address, which a test shows")]
         Mail {
             smtp_url: url.filter(|_| smtp == Some(true)),
@@ -268,6 +274,7 @@ impl Reader {
             retry_first: self.duration("mail.retry_first", Duration::from_secs(300)),
             ca_file: self.text("mail.ca_file").map(PathBuf::from),
             dkim,
+            bounces,
         }
     }
 

@@ -8,10 +8,10 @@ use assistant::Assistant;
 use blobs::Blobs;
 use db::{Db, Migration, SealedTable};
 use dispatch::{Engine, Retry, SingleOptions};
-use kernel::{Clock, seal::Keyring, time::days};
-use letters::Letters;
+use kernel::{Clock, Signer, seal::Keyring, time::days};
+use letters::{Bounces, Letters};
 use tokio::sync::watch;
-use transports::{Dkim, Mailer, Outbox, SmtpPool, SmtpSettings};
+use transports::{Dkim, Mailer, Outbox, SmtpPool, SmtpSettings, bounce::Verp};
 
 use crate::{
     data, keyring,
@@ -73,6 +73,10 @@ pub struct System {
     pub letters: Letters,
     /// The deliveries.
     pub engine: Engine,
+    /// Where returned mail goes.
+    pub bounces: Arc<Bounces>,
+    /// What return addresses look like, if mail has any of its own.
+    pub verp: Option<Arc<Verp>>,
     closing: watch::Sender<bool>,
 }
 
@@ -87,7 +91,11 @@ impl System {
         let db = open_database(settings).await?;
         db::migrate(&db, &migrations(), clock.now()).await.context("the migrations cannot be run")?;
         let blobs = open_storage(settings)?;
-        let post = Arc::new(post(settings, &keyring)?);
+        let verp = settings.mail.bounces.as_ref().map(|bounces| {
+            let signer = Signer::new(keyring.derive("return addresses"), 10);
+            Arc::new(Verp::new(bounces.domain.clone(), signer))
+        });
+        let post = Arc::new(post(settings, &keyring)?.returning_to(verp.clone()));
         let config = accounts::Config {
             public_url: public_url.to_owned(),
             verify_email: settings.verify_email,
@@ -101,7 +109,8 @@ impl System {
             letters::Config { min_lead: settings.min_lead, delivering_lead: settings.delivering_lead };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let engine = engine(settings, &db, &clock, &accounts, &letters, &post);
-        Ok(Self { db, clock, accounts, assistant, letters, engine, closing })
+        let bounces = Arc::new(Bounces { letters: letters.clone(), post });
+        Ok(Self { db, clock, accounts, assistant, letters, engine, bounces, verp, closing })
     }
 
     /// Ends streams that would otherwise stay open.

@@ -33,4 +33,4 @@ pub use model::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Singl
 pub use policy::Retry;
 pub use restore::take_back_all;
 pub use single::SingleOptions;
-pub use store::{Attempt, Record, cancel, enqueue};
+pub use store::{Attempt, Record, cancel, enqueue, redirect};

@@ -1,10 +1,14 @@
 //! All SQL on `dispatches` and `attempts`.
 
+mod redirect;
+
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
 use serde::Serialize;
 
 use crate::model::{Dispatch, NewDispatch};
+
+pub use redirect::redirect;
 
 /// What is due within this time after now is announced to the running engines; what is due later is found
 /// by their periodic look, which is more frequent.

@@ -7,9 +7,11 @@ pub mod id;
 pub mod page;
 pub mod problem;
 pub mod seal;
+pub mod sign;
 pub mod time;
 
 pub use clock::{Clock, Sim};
 pub use page::{Page, PageRequest};
 pub use problem::{Problem, ProblemKind};
+pub use sign::Signer;
 pub use time::Timestamp;

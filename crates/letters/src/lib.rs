@@ -1,7 +1,8 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
 //! Owns `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`, `unlock_attempts`,
-//! `armed_triggers`, `trigger_hooks`, `hook_nonces`, and what is counted of letters. Promises:
+//! `armed_triggers`, `trigger_hooks`, `hook_nonces`, what is counted of letters, and
+//! what is known about their delivery. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
 //! - An inbox belongs to a user's id or to an address, not to an account: a letter to an address that gets its
@@ -15,11 +16,16 @@
 
 mod analysis;
 mod attach;
+mod bounces;
 mod http;
+mod ids;
 mod mail;
 mod migrations;
 mod model;
+mod moderation;
 mod ops;
+mod recipients;
+mod refusals;
 mod seal;
 mod statistics;
 mod store;
@@ -35,12 +41,15 @@ use axum::extract::FromRef;
 use blobs::Blobs;
 use db::Db;
 use httpkit::Limiter;
-use kernel::{Clock, seal::Keyring};
+use kernel::{Clock, Signer, seal::Keyring};
 use tokio::sync::{Mutex, watch};
 
 pub use analysis::{ANALYSIS, Analysis};
+pub use bounces::Bounces;
 pub use http::router;
 pub use migrations::MIGRATIONS;
+pub use model::{Moderation, ModerationAction, ReportReason};
+pub use moderation::Report;
 pub use seal::SEALED;
 pub use work::{
     COLLECT_FILE, COLLECT_OBJECT, CollectFile, CollectObject, EMAIL, FORGET, Forget, INBOX, Inbox,
@@ -67,6 +76,10 @@ pub(crate) struct Inner {
     /// Events of one hook.
     pub(crate) hook_events: Limiter,
     pub(crate) kdf: seal::Kdf,
+    /// Signs the tokens of links in letters' mails.
+    pub(crate) tokens: Signer,
+    /// Reports of one reader.
+    pub(crate) reports: Limiter,
     /// True when the process is about to end, so that open streams end too.
     pub(crate) closing: watch::Receiver<bool>,
     /// Held for one step of counting letters, so that a large account does not take all processors.
@@ -80,7 +93,19 @@ impl Letters {
         let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
         let kdf = seal::Kdf::new();
         let counting = Mutex::new(());
-        Self(Arc::new(Inner { accounts, blobs, config, hook_events, kdf, closing, counting }))
+        let tokens = Signer::new(accounts.keyring().derive("letters: mailed links"), 16);
+        let reports = Limiter::new(accounts.config().limits, 10, Duration::from_secs(600));
+        Self(Arc::new(Inner {
+            accounts,
+            blobs,
+            config,
+            hook_events,
+            kdf,
+            tokens,
+            reports,
+            closing,
+            counting,
+        }))
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -1,6 +1,8 @@
 //! The tables of letters: `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`,
-//! `unlock_attempts`, `armed_triggers`, `trigger_hooks`, `hook_nonces`, `sent_letters`, `letter_words`,
-//! `sent_counts`, `inbox_counted`, `letter_emotions`.
+//! `unlock_attempts`; of triggers: `armed_triggers`, `trigger_hooks`, `hook_nonces`; of what is counted:
+//! `sent_letters`, `letter_words`, `sent_counts`, `inbox_counted`, `letter_emotions`; of what is known about delivery:
+//! `letter_bounces`, `dead_addresses`, `letter_recipient_changes`, `mail_refusals`, `letter_reports`,
+//! `letter_takedowns`, `letter_moderation`.
 //!
 //! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
 //! `status` or `delivered_at`: PostgreSQL delivers with heap-only updates, and SQLite twice as fast as with an
@@ -14,6 +16,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "letters/002_sealing", sql: SEALING },
     Migration { name: "letters/003_triggers", sql: TRIGGERS },
     Migration { name: "letters/004_statistics", sql: STATISTICS },
+    Migration { name: "letters/005_evidence", sql: EVIDENCE },
 ];
 
 const LETTERS: &str = "
@@ -197,4 +200,76 @@ CREATE TABLE letter_emotions (
     analysed_at BIGINT NOT NULL
 --sqlite ) WITHOUT ROWID;
 --pg );
+";
+
+/// What came back of letters, who does not want them, and what was reported and taken down.
+const EVIDENCE: &str = "
+CREATE TABLE letter_bounces (
+    letter_id {ID} NOT NULL,
+    dispatch_id {ID} NOT NULL,
+    fact {ID} NOT NULL,
+    kind {ID} NOT NULL CHECK (kind IN ('HARD', 'SOFT', 'DELAYED')),
+    status TEXT,
+    diagnostic TEXT NOT NULL,
+    received_at BIGINT NOT NULL,
+    PRIMARY KEY (letter_id, dispatch_id, fact)
+--sqlite ) WITHOUT ROWID;
+--pg );
+
+CREATE TABLE dead_addresses (
+    address_key {ID} NOT NULL PRIMARY KEY,
+    status TEXT NOT NULL,
+    seen_at BIGINT NOT NULL
+--sqlite ) WITHOUT ROWID;
+--pg );
+
+CREATE TABLE letter_recipient_changes (
+    letter_id {ID} NOT NULL,
+    number BIGINT NOT NULL,
+    schedule_no BIGINT NOT NULL,
+    mailing_no BIGINT NOT NULL,
+    old_email TEXT NOT NULL,
+    old_key {ID} NOT NULL,
+    new_email TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    PRIMARY KEY (letter_id, number)
+--sqlite ) WITHOUT ROWID;
+--pg );
+
+CREATE TABLE mail_refusals (
+    address_key {ID} NOT NULL,
+    sender_id {ID} NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (address_key, sender_id)
+--sqlite ) WITHOUT ROWID;
+--pg );
+
+CREATE TABLE letter_reports (
+    id {ID} NOT NULL PRIMARY KEY,
+    letter_id {ID} NOT NULL,
+    reporter {ID} NOT NULL,
+    reason {ID} NOT NULL CHECK (reason IN ('SPAM', 'ABUSE', 'PRIVACY', 'ILLEGAL', 'OTHER')),
+    text TEXT,
+    created_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    UNIQUE (letter_id, reporter)
+);
+CREATE INDEX letter_reports_open ON letter_reports (id) WHERE closed_at IS NULL;
+
+CREATE TABLE letter_takedowns (
+    letter_id {ID} NOT NULL PRIMARY KEY,
+    reason TEXT NOT NULL,
+    taken_at BIGINT NOT NULL
+--sqlite ) WITHOUT ROWID;
+--pg );
+
+CREATE TABLE letter_moderation (
+    id {ID} NOT NULL PRIMARY KEY,
+    letter_id {ID} NOT NULL,
+    action {ID} NOT NULL CHECK (action IN ('TAKEDOWN', 'RESTORE', 'DISMISS')),
+    actor {ID} NOT NULL,
+    reason TEXT NOT NULL,
+    acted_at BIGINT NOT NULL
+);
+CREATE INDEX letter_moderation_letter ON letter_moderation (letter_id, id);
 ";

@@ -89,6 +89,57 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What a report about a mail says.
+    BounceKind {
+        /// The mail will never arrive there.
+        Hard = "HARD",
+        /// The mail did not arrive; another may.
+        Soft = "SOFT",
+        /// The mail is late and still being tried.
+        Delayed = "DELAYED",
+    }
+}
+
+text_enum! {
+    /// Why a reader reports a letter.
+    ReportReason {
+        /// Unwanted advertising.
+        Spam = "SPAM",
+        /// Threats, harassment, hatred.
+        Abuse = "ABUSE",
+        /// It tells private things of somebody.
+        Privacy = "PRIVACY",
+        /// It breaks the law.
+        Illegal = "ILLEGAL",
+        /// See the text.
+        Other = "OTHER",
+    }
+}
+
+text_enum! {
+    /// What an operator does about a letter.
+    ModerationAction {
+        /// Takes it away from all but its author.
+        Takedown = "TAKEDOWN",
+        /// Gives it back.
+        Restore = "RESTORE",
+        /// Closes its reports and leaves it where it is.
+        Dismiss = "DISMISS",
+    }
+}
+
+/// What an operator did, and why.
+#[derive(Debug, Clone)]
+pub struct Moderation {
+    /// What.
+    pub action: ModerationAction,
+    /// A user's id, or `command-line`.
+    pub actor: String,
+    /// For the record; the author is told it.
+    pub reason: String,
+}
+
 impl Status {
     /// What a stored state means at `now`, for a letter that is due at `due_at`.
     #[must_use]

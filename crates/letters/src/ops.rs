@@ -70,7 +70,7 @@ fn premium_only(plan: Plan, trigger: TriggerType) -> Result<(), Problem> {
     Ok(())
 }
 
-fn wrong_state(status: Status, what: &str) -> Problem {
+pub(crate) fn wrong_state(status: Status, what: &str) -> Problem {
     Problem::rule("status", format!("a letter that is {} {what}", status.as_str()))
 }
 
@@ -216,7 +216,7 @@ impl Letters {
     }
 
     /// A letter of the caller's, locked.
-    async fn own(&self, tx: &mut Tx, caller: &Caller, id: &str) -> Result<LetterRow, Problem> {
+    pub(crate) async fn own(&self, tx: &mut Tx, caller: &Caller, id: &str) -> Result<LetterRow, Problem> {
         store::lock(tx, id, caller.id()).await?.ok_or_else(|| Problem::not_found("letter"))
     }
 

@@ -283,18 +283,23 @@ impl Letters {
     }
 
     /// A letter that this reader may see: its author always, its recipient and, if it is public, anybody once
-    /// it is delivered. For others it does not exist.
+    /// it is delivered, unless it was taken down or its sender is blocked. For others it does not exist.
     pub(crate) async fn readable(
         &self,
         conn: &mut Conn,
         caller: Option<&Caller>,
         id: &str,
     ) -> Result<LetterRow, Problem> {
-        let letter = store::letter(conn, id).await?.filter(|l| {
-            let own = caller.is_some_and(|c| c.id() == l.owner_id);
-            own || (l.delivered_at.is_some() && mailboxes(caller).any(|m| m == l.mailbox()))
-        });
-        letter.ok_or_else(|| Problem::not_found("letter"))
+        let not_found = || Problem::not_found("letter");
+        let letter = store::letter(conn, id).await?.ok_or_else(not_found)?;
+        if caller.is_some_and(|c| c.id() == letter.owner_id) {
+            return Ok(letter);
+        }
+        let reader = letter.delivered_at.is_some() && mailboxes(caller).any(|m| m == letter.mailbox());
+        match reader && store::is_in_place(conn, &letter).await? {
+            true => Ok(letter),
+            false => Err(not_found()),
+        }
     }
 
     /// `ticket` opens it, if it is sealed.

@@ -3,8 +3,8 @@
 //! | kind | id | does |
 //! | --- | --- | --- |
 //! | `letter.inbox` | `{letter}/{n}/inbox` | puts the letter into its inbox; a batch kind |
-//! | `letter.email` | `{letter}/{n}/email` | mails it to the address of a SPECIFIC letter |
-//! | `letter.notice` | `{letter}/{n}/notice` | tells the author that the mail was refused for good |
+//! | `letter.email` | `{letter}/{n}/email`, `…/email/2`… | mails it to the address of a SPECIFIC letter |
+//! | `letter.notice` | `{letter}/{n}/notice`, `…/takedown/…`, `…/restore/…` | tells the author what became of it |
 //! | `letter.analysis` | `analysis/{letter}` | finds the emotions of that letter and others of its batch |
 //! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
 //! | `letter.collect-object` | `{file}/object/…` | removes bytes that are not a file's any more, or never became it |
@@ -12,12 +12,12 @@
 
 use std::sync::Arc;
 
-use accounts::post::Post;
+use accounts::post::{Letterhead, Post};
 use db::Tx;
 use dispatch::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
 use kernel::{Problem, Timestamp};
 
-use crate::{Letters, analysis, mail, model::Stored, store};
+use crate::{Letters, analysis, bounces, ids, mail, model::Stored, store};
 
 /// Puts letters into inboxes.
 pub const INBOX: &str = "letter.inbox";
@@ -63,8 +63,8 @@ impl Single for LetterMail {
     fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match self.letters.mail(d).await {
-                Ok(Some(letterhead)) => self.post.deliver(d, letterhead).await,
-                Ok(None) => Outcome::Done("the letter is not on its way any more".to_owned()),
+                Ok(Ok(letterhead)) => self.post.deliver(d, letterhead).await,
+                Ok(Err(why_not)) => Outcome::Done(why_not.to_owned()),
                 Err(problem) => not_now(problem),
             }
         })
@@ -83,15 +83,12 @@ impl Single for LetterMail {
     ) -> BoxFuture<'a, db::Result<()>> {
         Box::pin(async move {
             let Settled::Dead(reason) = end else { return Ok(()) };
-            let notice = NewDispatch {
-                id: format!("{}/notice", d.id.trim_end_matches("/email")),
-                kind: NOTICE,
-                subject: d.subject.clone(),
-                destination: String::new(),
-                payload: Some(reason.clone()),
-                due_at: now,
-            };
-            dispatch::enqueue(tx, now, &[notice]).await.map(drop)
+            let status = transports::bounce::status_in(reason);
+            let letter = store::letter(tx, &d.subject).await?;
+            if let Some((status, key)) = status.zip(letter.and_then(|l| l.recipient_key)) {
+                bounces::mark(tx, &key, status, now).await?;
+            }
+            bounces::tell(tx, &d.id, &d.subject, reason.clone(), now).await
         })
     }
 }
@@ -121,36 +118,55 @@ fn not_now(problem: Problem) -> Outcome {
 }
 
 impl Letters {
-    /// The mail of a letter; `None` if the letter is not (any more) on its way under this schedule number.
-    async fn mail(&self, d: &Dispatch) -> Result<Option<accounts::post::Letterhead>, Problem> {
+    /// The mail of a letter, or why there is none.
+    async fn mail(&self, d: &Dispatch) -> Result<Result<Letterhead, &'static str>, Problem> {
+        const OVER: &str = "the letter is not on its way any more";
         let mut conn = self.db().read().await?;
-        let Some(mailing) = store::mailing(&mut conn, &d.subject).await? else { return Ok(None) };
+        let Some(mailing) = store::mailing(&mut conn, &d.subject).await? else { return Ok(Err(OVER)) };
         let letter = &mailing.letter;
-        let current = d.id == format!("{}/{}/email", letter.id, letter.schedule_no);
-        if !current || letter.stored == Stored::Draft {
-            return Ok(None);
+        if d.id != ids::email(&letter.id, letter.schedule_no, mailing.mailing_no)
+            || letter.stored == Stored::Draft
+        {
+            return Ok(Err(OVER));
         }
-        let Some(to) = letter.recipient_email.clone() else { return Ok(None) };
+        if mailing.taken_down {
+            return Ok(Err("not sent: the letter was taken down"));
+        }
+        if mailing.refused {
+            // The same for those who want no mail at all and for those who blocked this sender.
+            return Ok(Err("not sent: the address does not want mail from here"));
+        }
+        let (Some(to), Some(key)) = (letter.recipient_email.clone(), &letter.recipient_key) else {
+            return Ok(Err(OVER));
+        };
         let senders = accounts::store::people(&mut conn, vec![&letter.owner_id]).await?;
-        Ok(Some(mail::letter(&mail::Written {
+        let mail = mail::letter(&mail::Written {
             to,
+            token: &self.refusal_token(&letter.id, key),
             sender: senders.into_iter().next(),
             letter,
             content: mailing.content.as_deref(),
             attachments: mailing.attachments,
             public_url: self.public_url(),
-        })))
+        });
+        Ok(Ok(Letterhead { reference: ids::reference(&d.id), ..mail }))
     }
 
-    async fn notice(&self, d: &Dispatch) -> Result<Option<accounts::post::Letterhead>, Problem> {
+    async fn notice(&self, d: &Dispatch) -> Result<Option<Letterhead>, Problem> {
         let mut conn = self.db().read().await?;
         let Some(letter) = store::letter(&mut conn, &d.subject).await? else { return Ok(None) };
         let authors = accounts::store::people(&mut conn, vec![&letter.owner_id]).await?;
         let Some(author) = authors.into_iter().next() else { return Ok(None) };
+        let reason = d.payload.as_deref().unwrap_or_default();
+        match ids::channel(&d.id) {
+            // Whoever takes something away owes its author the reason, wanted or not.
+            "takedown" => return Ok(Some(mail::taken_down(&author, &letter, reason))),
+            "restore" => return Ok(Some(mail::restored(&author, &letter, self.public_url()))),
+            _ => {}
+        }
         if !accounts::store::notifications(&mut conn, &author.user_id).await?.email {
             return Ok(None);
         }
-        let reason = d.payload.as_deref().unwrap_or_default();
         Ok(Some(mail::refused(&author, &letter, reason, self.public_url())))
     }
 }

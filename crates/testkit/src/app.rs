@@ -18,6 +18,7 @@ use kernel::{Clock, Sim, Timestamp};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+pub use app::settings::Bounces;
 pub use app::system::migrations;
 
 use crate::TestDb;

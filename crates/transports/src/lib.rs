@@ -1,4 +1,4 @@
-//! Outgoing e-mail: addresses, rendering, DKIM, SMTP, and a folder in place of a server.
+//! Outgoing e-mail: addresses, rendering, DKIM, SMTP, and a folder in place of a server; and what of it comes back.
 //!
 //! Promises:
 //! - [`render`] is a pure function: the same [`Email`] and key give the same bytes, today and in ten years,
@@ -9,6 +9,7 @@
 //! - Passwords appear in no log, error or `Debug` output, and leave the machine only inside TLS.
 
 mod address;
+pub mod bounce;
 mod dkim;
 mod email;
 mod encode;

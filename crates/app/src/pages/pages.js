@@ -50,7 +50,32 @@ async function link(attachment, token) {
   return a;
 }
 
+// What the address behind a mailed link refuses; the buttons say what pressing them would change.
+let refused = {};
+function showRefused(state) {
+  refused = state;
+  document.getElementById("about").textContent = `${state.address} ← ${state.sender}`;
+  document.getElementById("emails").textContent = state.letterEmails
+    ? "不再用邮件接收任何人的信 / No more letters by e-mail, from anyone"
+    : "重新用邮件接收来信 / Letters by e-mail again";
+  document.getElementById("block").textContent = state.senderBlocked
+    ? `不再屏蔽 ${state.sender} / Let this sender through again`
+    : `屏蔽 ${state.sender} / Block this sender`;
+}
+const refusal = () => `/unsubscribe/${encodeURIComponent(mailedToken())}`;
+
 const submit = {
+  async refuse(fields, how) {
+    if (how === "report") {
+      const report = { reason: fields.get("reason"), text: fields.get("text") || null };
+      await call("POST", `${refusal()}/report`, report);
+      show("status", "已收到您的举报。/ Your report was received.");
+      return;
+    }
+    const change = how === "emails" ? { letterEmails: !refused.letterEmails } : { senderBlocked: !refused.senderBlocked };
+    showRefused(await call("PUT", refusal(), change));
+    show("status", "已保存。/ Saved.");
+  },
   async verify() {
     await call("POST", "/auth/verify-email", { token: mailedToken() });
     show("status", "邮箱已确认。/ Your address is confirmed.");
@@ -86,6 +111,9 @@ form.addEventListener("submit", async (event) => {
     show("alert", error.message);
   }
 });
+if (page === "refuse") {
+  call("GET", refusal()).then(showRefused, (error) => { form.hidden = true; show("alert", error.message); });
+}
 if (page === "letter") {
   letter(null).then((mail) => { form.hidden = !mail.isEncrypted; }, () => { form.hidden = false; });
 }

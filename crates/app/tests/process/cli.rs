@@ -218,3 +218,32 @@ fn a_mistyped_command_is_explained() {
     }
     assert_eq!(json!(Home::sqlite().done(&["--version"], "")), json!("hongyan 0.1.0\n"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reported_letter_is_taken_down_and_given_back() {
+    let home = Home::sqlite();
+    let server = home.serve().await;
+    let client = Client::new(server.address);
+    let (author, friend) = (client.register("author").await, client.register("friend").await);
+    let mail = client.send(&author, "Reported", Some(&friend.email), crate::soon()).await;
+    client.settled(&author, &mail, "inbox", "done").await;
+    let words = json!({"reason": "ABUSE", "text": "he\nthreatens"});
+    client.api("POST", &format!("/mails/{mail}/report"), &friend, Some(words)).await;
+    let listed = home.done(&["letter", "reports"], "");
+    assert!(listed.ends_with(&format!("{mail}\tABUSE\tvisible\tReported\the threatens\n")), "{listed}");
+
+    let taken = home.done(&["letter", "takedown", &mail, "It threatens."], "");
+    assert_eq!(taken, format!("{mail} TAKEDOWN\n"));
+    assert_eq!(home.done(&["letter", "reports"], ""), "");
+    assert!(client.list(&friend, "type=INBOX").await.is_empty());
+    let seen = client.api("GET", &format!("/mails/{mail}/deliveries"), &author, None).await;
+    assert_eq!(seen["takenDown"]["reason"], "It threatens.");
+    client.settled(&author, &mail, "takedown", "done").await;
+    let again = home.done(&["letter", "takedown", &mail, "It threatens."], "");
+    assert_eq!(again, format!("{mail} TAKEDOWN: nothing to change\n"));
+
+    home.done(&["letter", "restore", &mail, "It was a quotation."], "");
+    assert_eq!(client.list(&friend, "type=INBOX").await.len(), 1);
+    fails(&home, &["letter", "takedown", "mail_x", "why"], "", &["letter not found"]);
+    fails(&home, &["letter", "takedown", &mail, " "], "", &["the reason must be one line"]);
+}

@@ -199,6 +199,7 @@ fn from_outbox(home: &Home) -> Vec<Received> {
         let micros = written.duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
         Received {
             at: kernel::Timestamp::from_micros(i64::try_from(micros).unwrap()) + TICK,
+            from: String::new(),
             to: FRIEND.to_owned(),
             raw: std::fs::read(file).unwrap(),
         }

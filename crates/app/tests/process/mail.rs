@@ -54,6 +54,13 @@ async fn a_delay_is_waited_out_and_a_refusal_is_told_to_the_author() {
         assert!(told.text().contains(what), "{}", told.text());
     }
     client.settled(&author, &nobody, "notice", "done").await;
+    let path = format!("/mails/{nobody}");
+    let seen = client.api("GET", &format!("{path}/deliveries"), &author, None).await;
+    assert_eq!(seen["deadAddress"]["status"], "5.1.1");
+    let elsewhere = json!({"recipientEmail": "somebody@example.net"});
+    let moved = client.api("PUT", &format!("{path}/recipient"), &author, Some(elsewhere)).await;
+    assert_eq!(moved["resent"], true);
+    assert_eq!(sink.mail("somebody@example.net", "To nobody").await.from, "letters@localhost");
     assert_eq!(sink.asked("nobody@example.net").len(), 1, "a refusal is final");
 }
 

@@ -13,6 +13,7 @@
 )]
 
 mod backup;
+mod bounces;
 mod cli;
 mod client;
 mod cluster;

@@ -30,6 +30,8 @@ pub enum Verdict {
 pub struct Received {
     /// When its final dot came.
     pub at: Timestamp,
+    /// The envelope's.
+    pub from: String,
     pub to: String,
     pub raw: Vec<u8>,
 }
@@ -120,6 +122,7 @@ impl Sink {
 
 async fn converse(stream: TcpStream, policy: &Policy, seen: &Mutex<Seen>) -> std::io::Result<()> {
     let mut io = BufReader::new(stream);
+    let mut sender = String::new();
     let mut recipient: Option<(String, Verdict)> = None;
     io.get_mut().write_all(b"220 mx.test ESMTP\r\n").await?;
     loop {
@@ -130,6 +133,10 @@ async fn converse(stream: TcpStream, policy: &Policy, seen: &Mutex<Seen>) -> std
         let verb = line.trim_end().split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         let answer = match verb.as_str() {
             "EHLO" => "250-mx.test\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES",
+            "MAIL" => {
+                sender = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                "250 2.1.0 Ok"
+            }
             "RCPT" => {
                 let to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
                 let verdict = {
@@ -146,7 +153,12 @@ async fn converse(stream: TcpStream, policy: &Policy, seen: &Mutex<Seen>) -> std
                 io.get_mut().write_all(b"354 go\r\n").await?;
                 let Some(raw) = content(&mut io).await? else { return Ok(()) };
                 let (to, verdict) = recipient.take().unwrap();
-                seen.lock().unwrap().received.push(Received { at: crate::now(), to, raw });
+                seen.lock().unwrap().received.push(Received {
+                    at: crate::now(),
+                    from: sender.clone(),
+                    to,
+                    raw,
+                });
                 match verdict {
                     Verdict::AcceptAfter(time) => crate::pass(time).await,
                     Verdict::Silence => std::future::pending().await,

@@ -1,6 +1,8 @@
 //! The routes of letters: seeds 001, 002 §2, §3, §5.1, §5.2, §6.1, 003, and `public`, `unlock`,
-//! `deliveries`, `events`, `triggers`, `hooks`.
+//! `deliveries`, `events`, `triggers`, `hooks`, `recipient`, `report`, `unsubscribe`,
+//! `user/blocks`, `admin`.
 
+mod blocks;
 mod capsule_style;
 mod capsules;
 mod create_hook;
@@ -14,8 +16,11 @@ mod get_mail;
 mod hook_event;
 mod list_hooks;
 mod list_mails;
+mod moderation;
 mod public_mails;
 mod read;
+mod recipient;
+mod report_mail;
 mod revoke_mail;
 mod send_to_future;
 mod statistics;
@@ -23,6 +28,7 @@ mod timeline;
 mod trigger_event;
 mod trigger_location;
 mod unlock_mail;
+mod unsubscribe;
 mod update_mail;
 mod upload_attachment;
 
@@ -41,6 +47,16 @@ pub fn router(letters: Letters) -> OpenApiRouter {
         .routes(routes!(revoke_mail::revoke_mail))
         .routes(routes!(unlock_mail::unlock_mail))
         .routes(routes!(deliveries::deliveries))
+        .routes(routes!(recipient::set_recipient))
+        .routes(routes!(report_mail::report_mail))
+        .routes(routes!(unsubscribe::get_refusal, unsubscribe::unsubscribe, unsubscribe::change_refusal))
+        .routes(routes!(unsubscribe::report_by_link))
+        .routes(routes!(blocks::get_blocks, blocks::block, blocks::set_letter_emails))
+        .routes(routes!(blocks::unblock))
+        .routes(routes!(moderation::list_reports))
+        .routes(routes!(moderation::take_down))
+        .routes(routes!(moderation::restore))
+        .routes(routes!(moderation::dismiss))
         .routes(routes!(capsules::capsules))
         .routes(routes!(capsule_style::update_capsule_style))
         .routes(routes!(download_file::get_file))

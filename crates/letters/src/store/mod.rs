@@ -1,10 +1,13 @@
 //! All SQL on the letters' tables: single letters here, lists and files below.
 
 mod analysis;
+mod evidence;
 mod files;
 mod hooks;
 mod keys;
 mod lists;
+mod places;
+mod reports;
 mod statistics;
 mod timeline;
 mod triggers;
@@ -17,10 +20,13 @@ use kernel::Timestamp;
 use crate::model::{RecipientType, Status, Stored, TriggerType};
 
 pub(crate) use analysis::*;
+pub(crate) use evidence::*;
 pub(crate) use files::*;
 pub(crate) use hooks::*;
 pub(crate) use keys::*;
 pub(crate) use lists::*;
+pub(crate) use places::*;
+pub(crate) use reports::*;
 pub(crate) use statistics::*;
 pub(crate) use timeline::*;
 pub(crate) use triggers::*;
@@ -128,13 +134,25 @@ pub(crate) struct Mailing {
     /// `None` if it is sealed.
     pub(crate) content: Option<String>,
     pub(crate) attachments: i64,
+    /// Which mail of this scheduling is the current one: 1, or more if it was sent to other addresses since.
+    pub(crate) mailing_no: i64,
+    /// Its address wants no mail from anybody, or none from this sender.
+    pub(crate) refused: bool,
+    pub(crate) taken_down: bool,
 }
 
 impl FromRow for Mailing {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let letter = LetterRow::from_row(row)?;
         let at = LetterRow::COLUMNS;
-        Ok(Self { letter, content: row.get(at)?, attachments: row.get(at + 1)? })
+        Ok(Self {
+            letter,
+            content: row.get(at)?,
+            attachments: row.get(at + 1)?,
+            mailing_no: row.get(at + 2)?,
+            refused: row.get(at + 3)?,
+            taken_down: row.get(at + 4)?,
+        })
     }
 }
 
@@ -145,7 +163,12 @@ pub(crate) async fn mailing(conn: &mut Conn, id: &str) -> Result<Option<Mailing>
                 l.send_time, l.trigger_type, l.delivered_at, l.has_attachments, l.is_encrypted,
                 l.capsule_style, l.glow, l.ordinal, l.schedule_no, l.scheduled_at, l.scheduled_month,
                 l.created_at, l.updated_at, l.fired_at, c.content,
-                (SELECT COUNT(*) FROM letter_attachments WHERE letter_id = $1)
+                (SELECT COUNT(*) FROM letter_attachments WHERE letter_id = $1),
+                (SELECT COALESCE(MAX(mailing_no), 1) FROM letter_recipient_changes
+                    WHERE letter_id = $1 AND schedule_no = l.schedule_no),
+                EXISTS (SELECT 1 AS one FROM mail_refusals
+                    WHERE address_key = l.recipient_key AND sender_id IN ('', l.owner_id)),
+                EXISTS (SELECT 1 AS one FROM letter_takedowns WHERE letter_id = $1)
              FROM letters AS l JOIN letter_contents AS c ON c.letter_id = l.id WHERE l.id = $1"
         ),
         args![id],
@@ -319,7 +342,10 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                          WHERE id = due.letter AND status = 'SCHEDULED'
                            AND due.dispatch = id || '/' || schedule_no || '/inbox'
                          RETURNING id, CASE recipient_type WHEN 'SELF' THEN owner_id
-                            WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END, is_encrypted,
+                            WHEN 'SPECIFIC' THEN CASE WHEN EXISTS (SELECT 1 AS one FROM mail_refusals
+                               WHERE address_key = recipient_key AND sender_id = owner_id)
+                               THEN 'blocked:' || recipient_key ELSE recipient_key END
+                            ELSE 'public' END, is_encrypted,
                             COALESCE(trigger_type <> 'TIME', FALSE)",
                 postgres: "WITH due AS (
                                SELECT dispatch, split_part(dispatch, '/', 1) AS letter
@@ -329,7 +355,10 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                                WHERE id = due.letter AND status = 'SCHEDULED'
                                  AND due.dispatch = id || '/' || schedule_no || '/inbox'
                                RETURNING id, delivered_at, CASE recipient_type WHEN 'SELF' THEN owner_id
-                                  WHEN 'SPECIFIC' THEN recipient_key ELSE 'public' END AS mailbox,
+                                  WHEN 'SPECIFIC' THEN CASE WHEN EXISTS (SELECT 1 AS one FROM mail_refusals
+                                     WHERE address_key = recipient_key AND sender_id = owner_id)
+                                     THEN 'blocked:' || recipient_key ELSE recipient_key END
+                                  ELSE 'public' END AS mailbox,
                                   is_encrypted, COALESCE(trigger_type <> 'TIME', FALSE) AS is_armed),
                            arrived AS (
                                INSERT INTO inbox (mailbox, delivered_at, letter_id)

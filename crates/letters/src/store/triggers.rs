@@ -105,6 +105,16 @@ pub(crate) async fn disarm(tx: &mut Tx, letters: Vec<&str>) -> Result<()> {
     .map(drop)
 }
 
+/// Lets another reader's reports count for a letter that is armed.
+pub(crate) async fn watched_by(tx: &mut Tx, letter: &str, old: &str, new: &str) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE armed_triggers SET watcher = $3 WHERE letter_id = $1 AND watcher = $2"),
+        args![letter, old, new],
+    )
+    .await
+    .map(drop)
+}
+
 /// Disarms delivered letters, except those that somebody is firing or revoking just now.
 pub(crate) async fn disarm_delivered(tx: &mut Tx, letters: Vec<&str>) -> Result<()> {
     tx.exec(

@@ -12,20 +12,25 @@
 
 mod armed;
 mod attachments;
+mod bounces;
 mod bulk;
 mod drafts;
 mod emotions;
 mod encrypted;
 mod events;
+mod evidence;
 mod files;
 mod helpers;
 mod hooks;
 mod hostile;
 mod keyholder;
 mod lists;
+mod moderation;
 mod quotas;
 mod races;
 mod readers;
+mod recipients;
+mod refusals;
 mod schedule;
 mod sealed_files;
 mod seed_001;

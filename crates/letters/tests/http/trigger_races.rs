@@ -65,6 +65,8 @@ testkit::both! {
         }
         assert_eq!(app.list(&author, "type=INBOX").await.len(), 6);
         assert_eq!(app.mails().len(), 3);
+        // What arrived is analysed, and then nothing is left to do.
+        app.advance_to(app.now() + MINUTE).await;
         assert_eq!(app.advance_to(app.now() + 366 * DAY).await, 0);
     }
 

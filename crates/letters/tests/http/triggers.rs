@@ -107,6 +107,8 @@ testkit::both! {
         assert_eq!(app.list(&author, "type=INBOX").await, [mail]);
         // Once: neither by another report nor when its time comes.
         assert!(fired(&at_place(&app, &author, place(HERE.0, HERE.1)).await).is_empty());
+        // What arrived is analysed, and then nothing is left to do.
+        app.advance_to(app.now() + MINUTE).await;
         assert_eq!(app.advance_to(send).await, 0);
         assert_eq!(armed(&app).await, 0);
     }
@@ -249,6 +251,21 @@ testkit::both! {
         app.run_due().await;
         assert_eq!(app.list(&later, "type=INBOX").await, [to_later]);
         assert_eq!(at_place(&app, &reader, here()).await.data(), &nothing);
+        assert_eq!(armed(&app).await, 0);
+    }
+
+    /// A letter that goes to another address waits for the reports of whoever has that one.
+    async fn a_new_address_takes_the_watch_along(t) {
+        let app = TestApp::new(t).await;
+        let (author, old, new) = (author(&app).await, app.user("old").await, app.user("new").await);
+        let here = || place(HERE.0, HERE.1);
+        let to_old = json!({"recipientType": "SPECIFIC", "recipientEmail": old.email});
+        let mail = waiting_at(&app, &author, here(), to_old).await;
+        app.put(&format!("/mails/{mail}/recipient"), &author, json!({"recipientEmail": new.email})).await.data();
+        assert_eq!(at_place(&app, &old, here()).await.data()["received"], 0);
+        assert_eq!(at_place(&app, &new, here()).await.data()["received"], 1);
+        app.run_due().await;
+        assert_eq!(app.list(&new, "type=INBOX").await, [mail]);
         assert_eq!(armed(&app).await, 0);
     }
 

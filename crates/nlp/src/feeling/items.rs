@@ -140,17 +140,21 @@ fn chinese_items(han: &str, out: &mut Vec<Item>) {
     let borders = borders(han);
     let slice = |from: usize, to: usize| han.get(*starts.get(from)?..*starts.get(to)?);
     let is_border = |at: usize| starts.get(at).is_some_and(|byte| borders.contains(byte));
+    // A phrase may end inside a word of the dictionary (一点都不|好): its end is a border too.
+    let mut end = 0;
     let count = starts.len() - 1;
     let mut at = 0;
     while at < count {
         let longest = slice(at, at + 1).map_or(0, |first| ZH.longest(first)).min(count - at);
         let found = (1..=longest).rev().find_map(|n| {
             let role = ZH.get(slice(at, at + n)?)?;
-            (n >= 3 || (is_border(at) && is_border(at + n))).then_some((role, n))
+            let starts = at == end || is_border(at);
+            (n >= 3 || (starts && is_border(at + n))).then_some((role, n))
         });
         if let Some((role, used)) = found {
             out.push(Item::Role(role));
             at += used;
+            end = at;
         } else {
             if is_border(at) {
                 out.push(Item::Plain);

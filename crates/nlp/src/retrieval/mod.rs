@@ -105,7 +105,8 @@ struct Term {
     last: Option<u32>,
 }
 
-/// An index of a knowledge base. Building it takes some 3 µs an entry, a search a few microseconds.
+/// An index of a knowledge base. Building it takes some 40 µs of a processor an entry (so off the threads that answer
+/// requests), a search some ten microseconds, and up to a hundred in 10,000 entries.
 #[derive(Debug, Default)]
 pub struct Index {
     ids: Vec<String>,
