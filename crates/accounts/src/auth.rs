@@ -27,7 +27,7 @@ impl Accounts {
         let row = store::session_user(&mut conn, &claims.sid).await?;
         let row = row.filter(|row| row.user_id == claims.sub).ok_or_else(refused)?;
         Ok(Caller {
-            opens_address: row.email_verified || !self.0.config.verify_email,
+            opens_address: self.opens_address(row.email_verified),
             session_id: claims.sid,
             email_key: row.email_key,
             email_verified: row.email_verified,

@@ -5,6 +5,7 @@
 //! - A password is stored as Argon2id only; refresh and mailed tokens as SHA-256 only; push tokens sealed.
 //! - A refresh token works once. Used twice, it ends its whole family: one of the two users is a thief.
 //! - Log-out makes the access token useless at once, in every process: each request reads its session.
+//! - A push token belongs to the account that registered it last, and goes when its service says that it is gone.
 //! - Addresses are compared case-insensitively, one account each.
 //! - Quotas are exact under any number of parallel requests.
 //! - No answer tells whether an address has an account, but registering with it (409) must.
@@ -16,6 +17,7 @@ mod model;
 mod ops;
 mod password;
 pub mod post;
+pub mod push;
 mod sealed;
 pub mod store;
 mod tokens;
@@ -27,6 +29,7 @@ use blobs::Blobs;
 use db::Db;
 use httpkit::{Attempts, Limiter};
 use kernel::{Clock, Problem, seal::Keyring};
+use transports::push::Push;
 
 pub use auth::MaybeCaller;
 pub use http::{AVATARS, Url, router};
@@ -45,6 +48,8 @@ pub struct Config {
     pub verify_email: bool,
     /// Whether requests and login attempts are limited by rate.
     pub limits: bool,
+    /// The way out for push messages.
+    pub push: Push,
 }
 
 /// The slice's state. Cheap to clone.
@@ -116,6 +121,11 @@ impl Accounts {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Whether letters that others sent to an address may be opened by its account.
+    pub(crate) fn opens_address(&self, verified: bool) -> bool {
+        verified || !self.0.config.verify_email
     }
 
     /// The sealing keys.

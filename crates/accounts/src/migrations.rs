@@ -3,7 +3,9 @@
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
+pub const MIGRATIONS: &[Migration] = &[ACCOUNTS, PUSH];
+
+const ACCOUNTS: Migration = Migration {
     name: "accounts/001_accounts",
     sql: "
 CREATE TABLE users (
@@ -74,4 +76,15 @@ CREATE TABLE quotas (
     PRIMARY KEY (user_id, month, resource)
 );
 ",
-}];
+};
+
+/// What finds a device by its token without opening it, and where its messages go. Devices from before have neither
+/// and get no messages until their app registers them again, which apps do at each start.
+const PUSH: Migration = Migration {
+    name: "accounts/002_push",
+    sql: "
+ALTER TABLE devices ADD COLUMN token_id {ID};
+ALTER TABLE devices ADD COLUMN destination {ID} NOT NULL DEFAULT '';
+CREATE INDEX devices_token ON devices (token_id);
+",
+};

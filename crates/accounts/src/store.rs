@@ -1,11 +1,14 @@
 //! All SQL on the accounts' tables.
 
+mod devices;
 mod sealed;
 
 use db::{Conn, Result, Tx, args, sql};
 use kernel::{PageRequest, Timestamp};
 
-use crate::model::{Person, Plan, Platform, Resource, Role, Scene};
+use crate::model::{Person, Plan, Resource, Role, Scene};
+
+pub(crate) use devices::*;
 
 pub(crate) use sealed::*;
 
@@ -347,35 +350,6 @@ pub(crate) async fn set_notifications(
     )
     .await
     .map(drop)
-}
-
-pub(crate) async fn upsert_device(
-    tx: &mut Tx,
-    user: &str,
-    device: &str,
-    platform: Platform,
-    sealed_token: Vec<u8>,
-    enabled: bool,
-    now: Timestamp,
-) -> Result<()> {
-    tx.exec(
-        sql!(
-            "INSERT INTO devices (user_id, device_id, platform, token, is_enabled, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (user_id, device_id) DO UPDATE SET platform = excluded.platform,
-                token = excluded.token, is_enabled = excluded.is_enabled, updated_at = excluded.updated_at"
-        ),
-        args![user, device, platform, sealed_token, enabled, now],
-    )
-    .await
-    .map(drop)
-}
-
-pub(crate) async fn count_devices(tx: &mut Tx, user: &str, except: &str) -> Result<i64> {
-    let (n,): (i64,) = tx
-        .one(sql!("SELECT COUNT(*) FROM devices WHERE user_id = $1 AND device_id <> $2"), args![user, except])
-        .await?;
-    Ok(n)
 }
 
 /// Takes one of this month's `resource`, if fewer than `limit` were taken: the number it is, from 1. Exact,

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    os::unix::fs::DirBuilderExt as _,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -35,5 +36,25 @@ pub fn lock(dir: &Path) -> anyhow::Result<File> {
         Err(fs::TryLockError::Error(e)) => {
             Err(e).with_context(|| format!("{} cannot be locked", path.display()))
         }
+    }
+}
+
+/// Makes a file for its owner only: whole or not at all, and never over another's, so that two processes that start at
+/// once end with one.
+pub(crate) fn create_once(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let path = dir.join(name);
+    let unique: [u8; 8] = kernel::id::random()?;
+    let temporary = dir.join(format!("{name}.{:016x}", u64::from_be_bytes(unique)));
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&temporary, &path);
+    fs::remove_file(&temporary)?;
+    File::open(dir)?.sync_all()?;
+    match linked {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(e).with_context(|| format!("{} cannot be made", path.display()))
+        }
+        _ => Ok(()),
     }
 }

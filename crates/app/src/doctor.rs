@@ -13,6 +13,7 @@ pub(crate) async fn run(settings: &Settings) -> bool {
     well &= report("files", files(settings));
     well &= report("mail", mail(settings).await);
     well &= report("assistant", Ok(assistant(settings)));
+    well &= report("push", push(settings));
     well
 }
 
@@ -48,7 +49,15 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
         text = format!("{text}, its clock is {offset} µs from ours");
     }
     let mut conn = db.read().await?;
-    for kind in [letters::INBOX, letters::EMAIL, letters::NOTICE, accounts::ACCOUNT_MAIL] {
+    for kind in [
+        letters::INBOX,
+        letters::EMAIL,
+        letters::NOTICE,
+        letters::REMINDER,
+        letters::NOTIFY_EMAIL,
+        letters::NOTIFY_PUSH,
+        accounts::ACCOUNT_MAIL,
+    ] {
         let dead = dispatch::store::dead(&mut conn, kind).await?;
         if dead > 0 {
             text = format!("{text}, {dead} dead dispatches of kind {kind}");
@@ -60,6 +69,17 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
 fn files(settings: &Settings) -> anyhow::Result<String> {
     system::open_storage(settings)?;
     Ok(format!("{} is writable", settings.storage.display()))
+}
+
+/// Keys and files alone: whether a service takes them shows with the first message.
+fn push(settings: &Settings) -> anyhow::Result<String> {
+    let services = crate::push::services(settings, settings.public_url.as_deref().unwrap_or_default())?;
+    let set_up = |service| if services.has(service) { "set up" } else { "not set up" };
+    Ok(format!(
+        "Web Push set up, FCM {}, APNs {}",
+        set_up(transports::push::Service::Fcm),
+        set_up(transports::push::Service::Apns)
+    ))
 }
 
 async fn mail(settings: &Settings) -> anyhow::Result<String> {

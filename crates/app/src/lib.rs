@@ -10,6 +10,7 @@ pub mod data;
 mod doctor;
 pub mod keyring;
 mod pages;
+mod push;
 mod serve;
 pub mod settings;
 pub mod system;

@@ -5,6 +5,7 @@
 
 mod assistant;
 mod bounces;
+pub mod push;
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kernel::time::parse_duration;
+use kernel::time::{days, parse_duration};
 use transports::{Mailbox, parse_address};
 
 pub use bounces::Bounces;
@@ -43,8 +44,12 @@ pub struct Settings {
     pub min_lead: Duration,
     /// How long before its time a letter becomes final.
     pub delivering_lead: Duration,
+    /// How long before its time an author is reminded of a letter to others; zero for never.
+    pub reminder_lead: Duration,
     /// How mail leaves.
     pub mail: Mail,
+    /// How push messages leave.
+    pub push: push::Push,
     /// The assistant.
     pub assistant: ::assistant::Config,
     /// What is logged, as `tracing`'s filters have it.
@@ -221,6 +226,8 @@ impl Reader {
             verify_email: self.verify_email(mail.smtp_url.is_some()),
             min_lead: self.duration("letters.min_lead", Duration::from_secs(3600)),
             delivering_lead: self.duration("letters.delivering_lead", Duration::from_secs(600)),
+            reminder_lead: self.duration("letters.reminder_lead", days(1)),
+            push: self.push(),
             assistant: self.assistant(),
             log_level: self.text("log.level").unwrap_or_else(|| "info".to_owned()),
             log_json: self

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use transports::{Dkim, Mailer, Outbox, SmtpPool, SmtpSettings, bounce::Verp};
 
 use crate::{
-    data, keyring,
+    data, keyring, push,
     settings::{Database, Mail, Settings},
 };
 
@@ -100,13 +100,17 @@ impl System {
             public_url: public_url.to_owned(),
             verify_email: settings.verify_email,
             limits: settings.limits,
+            push: push::services(settings, public_url)?,
         };
         let accounts = Accounts::new(db.clone(), clock.clone(), keyring, blobs.clone(), config)?;
         let assistant = Assistant::new(accounts.clone(), settings.assistant.clone())
             .context("assistant.base_url (HONGYAN_ASSISTANT__BASE_URL)")?;
         let (closing, is_closing) = watch::channel(false);
-        let config =
-            letters::Config { min_lead: settings.min_lead, delivering_lead: settings.delivering_lead };
+        let config = letters::Config {
+            min_lead: settings.min_lead,
+            delivering_lead: settings.delivering_lead,
+            reminder_lead: settings.reminder_lead,
+        };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let engine = engine(settings, &db, &clock, &accounts, &letters, &post);
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
@@ -142,10 +146,17 @@ fn engine(
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
     Engine::builder(db.clone(), clock.clone())
-        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox)
+        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox { letters: letters.clone() })
+        .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
         .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
         .single(letters::ANALYSIS, analysis, letters::Analysis { letters: letters.clone() })
+        .single(
+            letters::NOTIFY_EMAIL,
+            mail,
+            letters::NotificationMail { letters: letters.clone(), post: post() },
+        )
+        .single(letters::NOTIFY_PUSH, push_options(), letters::NotificationPush { letters: letters.clone() })
         .single(letters::COLLECT_FILE, internal, letters::CollectFile { letters: letters.clone() })
         .single(letters::COLLECT_OBJECT, internal, letters::CollectObject { letters: letters.clone() })
         .single(letters::FORGET, internal, letters::Forget { letters: letters.clone() })
@@ -155,6 +166,21 @@ fn engine(
             accounts::AccountMail { accounts: accounts.clone(), post: post() },
         )
         .build()
+}
+
+/// News of a letter is worth a day's patience.
+fn push_options() -> SingleOptions {
+    SingleOptions {
+        concurrency: 64,
+        per_destination: 32,
+        retry: Retry {
+            first: std::time::Duration::from_secs(60),
+            cap: std::time::Duration::from_secs(3600),
+            max_age: days(1),
+            min_attempts: 5,
+        },
+        timeout: std::time::Duration::from_secs(120),
+    }
 }
 
 fn post(settings: &Settings, keyring: &Keyring) -> anyhow::Result<Post> {

@@ -23,6 +23,7 @@ mod mail;
 mod migrations;
 mod model;
 mod moderation;
+mod notify;
 mod ops;
 mod recipients;
 mod refusals;
@@ -50,6 +51,7 @@ pub use http::router;
 pub use migrations::MIGRATIONS;
 pub use model::{Moderation, ModerationAction, ReportReason};
 pub use moderation::Report;
+pub use notify::{NOTIFY_EMAIL, NOTIFY_PUSH, NotificationMail, NotificationPush, REMINDER, Reminders};
 pub use seal::SEALED;
 pub use work::{
     COLLECT_FILE, COLLECT_OBJECT, CollectFile, CollectObject, EMAIL, FORGET, Forget, INBOX, Inbox,
@@ -63,6 +65,8 @@ pub struct Config {
     pub min_lead: Duration,
     /// How long before its `sendTime` a letter becomes final.
     pub delivering_lead: Duration,
+    /// How long before its `sendTime` the author of a letter to others is reminded; zero for never.
+    pub reminder_lead: Duration,
 }
 
 /// The slice's state. Cheap to clone.

@@ -10,6 +10,7 @@ use crate::{
     Letters,
     attach::{Locked, leaves_open},
     model::{AttachmentType, RecipientType, Status, Stored, TriggerCondition, TriggerType, ordinal},
+    notify,
     seal::{Before, KeyChange, ReadableBy, Sealing, Secrecy, Text},
     store::{self, ContentRow, LetterRow},
     triggers, work,
@@ -302,7 +303,9 @@ impl Letters {
         store::schedule(&mut tx, &letter, &to_json(&condition)?).await?;
         store::arm(&mut tx, &triggers::armed(&letter, &condition)).await?;
         store::sent(&mut tx, &letter).await?;
-        dispatch::enqueue(&mut tx, now, &dispatches(&letter, s.send_time)).await?;
+        let mut new = dispatches(&letter, s.send_time);
+        new.extend(notify::reminder(&letter, s.send_time, self.0.config.reminder_lead, now));
+        dispatch::enqueue(&mut tx, now, &new).await?;
         tx.commit().await?;
         Ok(letter)
     }
@@ -324,6 +327,7 @@ impl Letters {
         // What a trigger locks first, then the dispatches and the letter: the order in which a delivery locks them.
         store::disarm(&mut tx, vec![id]).await?;
         let cancelled = dispatch::cancel(&mut tx, now, &ids).await?;
+        notify::cancel(&mut tx, &seen, now).await?;
         let letter = self.own(&mut tx, caller, id).await?;
         pending(&letter)?;
         if cancelled != expected {

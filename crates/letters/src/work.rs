@@ -5,6 +5,7 @@
 //! | `letter.inbox` | `{letter}/{n}/inbox` | puts the letter into its inbox; a batch kind |
 //! | `letter.email` | `{letter}/{n}/email`, `…/email/2`… | mails it to the address of a SPECIFIC letter |
 //! | `letter.notice` | `{letter}/{n}/notice`, `…/takedown/…`, `…/restore/…` | tells the author what became of it |
+//! | `letter.reminder`, `letter.notify-…` | `{letter}/{n}/…` | see [`notify`] |
 //! | `letter.analysis` | `analysis/{letter}` | finds the emotions of that letter and others of its batch |
 //! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
 //! | `letter.collect-object` | `{file}/object/…` | removes bytes that are not a file's any more, or never became it |
@@ -17,7 +18,7 @@ use db::Tx;
 use dispatch::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
 use kernel::{Problem, Timestamp};
 
-use crate::{Letters, analysis, bounces, ids, mail, model::Stored, store};
+use crate::{Letters, analysis, bounces, ids, mail, model::Stored, notify, store};
 
 /// Puts letters into inboxes.
 pub const INBOX: &str = "letter.inbox";
@@ -32,8 +33,11 @@ pub const COLLECT_OBJECT: &str = "letter.collect-object";
 /// Removes older versions of what was encrypted.
 pub const FORGET: &str = "letter.forget";
 
-/// Delivers whole batches of letters to their inboxes.
-pub struct Inbox;
+/// Delivers whole batches of letters to their inboxes, and has those told whom it concerns.
+pub struct Inbox {
+    /// The slice.
+    pub letters: Letters,
+}
 
 impl Batch for Inbox {
     fn deliver<'a>(
@@ -45,6 +49,7 @@ impl Batch for Inbox {
         Box::pin(async move {
             let arrived = store::deliver(tx, batch.iter().map(|d| d.id.as_str()).collect(), now).await?;
             analysis::enqueue(tx, &arrived, now).await?;
+            notify::announce(&self.letters, tx, &arrived, now).await?;
             bus::publish(tx, bus::Event::LettersDelivered);
             Ok(())
         })
@@ -113,7 +118,7 @@ impl Single for NoticeMail {
     }
 }
 
-fn not_now(problem: Problem) -> Outcome {
+pub(crate) fn not_now(problem: Problem) -> Outcome {
     Outcome::Retry { reason: problem.message, after: None, in_doubt: false }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
+pub use app::settings;
 use app::{
     api,
     settings::{Database, Settings},

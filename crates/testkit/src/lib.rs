@@ -15,6 +15,8 @@
 
 #[cfg(feature = "app")]
 pub mod app;
+#[cfg(feature = "push")]
+pub mod push;
 
 use db::{Db, Migration};
 use kernel::{Clock, Timestamp};

@@ -1,4 +1,5 @@
-//! Outgoing e-mail: addresses, rendering, DKIM, SMTP, and a folder in place of a server; and what of it comes back.
+//! The ways out. E-mail: addresses, rendering, DKIM, SMTP, and a folder in place of a server; and what of it comes
+//! back. HTTP ([`web`]) and, by it, push messages ([`push`]).
 //!
 //! Promises:
 //! - [`render`] is a pure function: the same [`Email`] and key give the same bytes, today and in ten years,
@@ -16,7 +17,9 @@ mod encode;
 mod mailer;
 mod outbox;
 mod outcome;
+pub mod push;
 mod smtp;
+pub mod web;
 
 pub use address::{Address, InvalidAddress, parse_address};
 pub use dkim::{Dkim, DkimError};

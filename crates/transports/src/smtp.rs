@@ -13,3 +13,4 @@ mod wire;
 
 pub use pool::SmtpPool;
 pub use settings::{InvalidUrl, SetupError, SmtpSettings, SmtpUrl, TlsMode};
+pub(crate) use tls::authorities;

@@ -6,7 +6,12 @@ use kernel::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Accounts, Caller, model::Platform, sealed, store};
+use crate::{
+    Accounts, Caller,
+    model::Platform,
+    sealed,
+    store::{self, NewDevice},
+};
 
 /// So many devices may one account have.
 const MAX_DEVICES: i64 = 50;
@@ -20,7 +25,8 @@ pub(super) struct DeviceRequest {
     #[schema(min_length = 1, max_length = 200)]
     device_id: String,
     platform: Platform,
-    /// What the push service gave the client; for WEB the `PushSubscription` as JSON.
+    /// What the push service gave the client; for WEB the `PushSubscription` as JSON, whose endpoint must be an https
+    /// URL of a public host. A token belongs to the account that registered it last.
     #[schema(min_length = 1, max_length = 4096)]
     token: String,
     /// Default true.
@@ -47,7 +53,9 @@ pub(super) async fn register_device(
     let platform: Platform = f.required("platform");
     let text::Line(token) = f.required::<text::Line<4096>>("token");
     let enabled = f.optional("isEnabled").unwrap_or(true);
+    let known = accounts.read_token(platform, &token).map_err(|reason| f.rule("token", reason));
     f.finish()?;
+    let Ok(known) = known else { return Err(Problem::internal().into()) };
     let place = sealed::token_place(caller.id(), &device);
     let sealed = accounts.keyring().seal(&place, token.as_bytes()).map_err(|error| {
         tracing::error!(%error, "a push token cannot be sealed");
@@ -59,7 +67,16 @@ pub(super) async fn register_device(
         let reason = format!("an account can have at most {MAX_DEVICES} devices");
         return Err(Problem::rule("deviceId", reason).into());
     }
-    store::upsert_device(&mut tx, caller.id(), &device, platform, sealed, enabled, now).await?;
+    let new = NewDevice {
+        user: caller.id(),
+        device: &device,
+        platform,
+        token: sealed,
+        token_id: &known.id,
+        destination: &known.destination,
+        enabled,
+    };
+    store::upsert_device(&mut tx, new, now).await?;
     tx.commit().await?;
     ok(DeviceData { device_id: device, is_registered: true })
 }

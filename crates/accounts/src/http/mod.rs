@@ -11,6 +11,7 @@ mod profile;
 mod refresh;
 mod register;
 mod subscription;
+mod vapid_key;
 mod verify_email;
 
 use httpkit::{Bad, FromField, text};
@@ -34,6 +35,7 @@ pub fn router(accounts: Accounts) -> OpenApiRouter {
         .routes(routes!(profile::get_profile, profile::update_profile))
         .routes(routes!(subscription::subscription))
         .routes(routes!(devices::register_device))
+        .routes(routes!(vapid_key::vapid_key))
         .routes(routes!(notification_settings::get_settings, notification_settings::update_settings))
         .merge(avatar::router())
         .with_state(accounts)

@@ -43,3 +43,16 @@ pub fn refreshed(user: &User, answer: &Answer) -> User {
     let text = |field: &str| answer.data()[field].as_str().expect("a token").to_owned();
     User { token: text("token"), refresh: text("refreshToken"), ..user.clone() }
 }
+
+/// A browser's subscription, as it is registered.
+pub fn subscription(endpoint: &str) -> String {
+    json!({
+        "endpoint": format!("https://push.example.com/{endpoint}"),
+        "expirationTime": null,
+        "keys": {
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth": "BTBZMqHH6r4Tts7J_aSIgg"
+        }
+    })
+    .to_string()
+}

@@ -9,6 +9,7 @@
 )]
 
 mod avatars;
+mod devices;
 mod helpers;
 mod hostile;
 mod limits;

@@ -115,30 +115,4 @@ testkit::both! {
         let other = app.user("other").await;
         assert_eq!(app.get("/notification/settings", &other).await.data()["emailNotification"], true);
     }
-
-    /// A device replaces itself; there are at most fifty; its token is in no file as it is.
-    async fn devices(t) {
-        let app = TestApp::new(t).await;
-        let user = app.register(zhangsan()).await;
-        let register = |body: Value| app.post("/notification/device", &user, body);
-        register(json!({})).await.refused(400, &["deviceId", "platform", "token"]);
-        register(json!({"deviceId": "d", "platform": "SYMBIAN", "token": 7, "isEnabled": "x"}))
-            .await
-            .refused(400, &["isEnabled", "platform", "token"]);
-        register(json!({"deviceId": "", "platform": "WEB", "token": "x".repeat(4097)}))
-            .await
-            .refused(422, &["deviceId", "token"]);
-        let device =
-            |n: usize| json!({"deviceId": format!("设备 {n}"), "platform": "WEB", "token": "t0ken-of-push"});
-        for n in 0..50 {
-            register(device(n)).await.data();
-        }
-        register(device(50)).await.refused(422, &["deviceId"]);
-        register(device(49)).await.data();
-        if app.dir.join("hongyan.db").exists() {
-            let stored = std::fs::read(app.dir.join("hongyan.db-wal")).unwrap();
-            assert!(!stored.windows(13).any(|w| w == b"t0ken-of-push"));
-            assert!(stored.windows("设备 49".len()).any(|w| w == "设备 49".as_bytes()));
-        }
-    }
 }

@@ -90,7 +90,7 @@ testkit::both! {
         let answers = at_once(8, |n| {
             let (app, user) = (Arc::clone(&app), user.clone());
             async move {
-                let body = json!({"deviceId": "d", "platform": "WEB", "token": format!("token {n}")});
+                let body = json!({"deviceId": "d", "platform": "WEB", "token": subscription(&format!("token-{n}"))});
                 app.post("/notification/device", &user, body).await
             }
         })

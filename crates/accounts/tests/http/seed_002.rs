@@ -119,8 +119,9 @@ testkit::both! {
     async fn seed_002_7_1_device(t) {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
-        for platform in ["IOS", "ANDROID", "WEB"] {
-            let body = json!({"deviceId": "device-1", "platform": platform, "token": "push-token",
+        let tokens = [("IOS", "push-token".to_owned()), ("ANDROID", "push-token".to_owned()), ("WEB", subscription("x"))];
+        for (platform, token) in tokens {
+            let body = json!({"deviceId": "device-1", "platform": platform, "token": token,
                 "isEnabled": true});
             shape(
                 &app.post("/notification/device", &user, body).await.body,

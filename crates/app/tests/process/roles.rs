@@ -27,6 +27,9 @@ async fn one_answers_and_one_delivers() {
     }
 
     let author = client.register("author").await;
+    // Mails of letters alone are counted below.
+    let silent = serde_json::json!({"receivedNotification": false});
+    client.api("PUT", "/notification/settings", &author, Some(silent)).await;
     let stream = client.open("GET", "/api/v1/events", Some(&author.token), None).await.unwrap();
     let (first, second) = (soon(), soon() + Duration::from_millis(700));
     let letters = [

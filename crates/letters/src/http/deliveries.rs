@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use crate::{
     Letters, ids,
-    model::BounceKind,
+    model::{BounceKind, RecipientType},
+    notify,
     recipients::sent_to,
     store::{self, LetterRow},
 };
@@ -86,7 +87,9 @@ struct TakenDownView {
 #[serde(rename_all = "camelCase")]
 struct DeliveryView {
     /// `inbox`, `email` (again for each address that it was sent to), `notice` (the mail to the author about a
-    /// failure), `takedown` or `restore` (the mails about those).
+    /// failure), `takedown` or `restore` (the mails about those), `reminder` (when the author's reminders are
+    /// made), and notifications: `received-email`, `received-push` (of a letter to oneself), `delivered-push`,
+    /// `reminder-email`, `reminder-push`, once for each device.
     #[schema(example = "email")]
     channel: String,
     /// `scheduled`, `running`, `done`, `cancelled` or `dead`.
@@ -136,11 +139,15 @@ pub(super) async fn deliveries(
     let mut conn = letters.db().read().await?;
     let letter = store::letter(&mut conn, &id).await?.filter(|l| l.owner_id == caller.id());
     let letter = letter.ok_or_else(|| Problem::not_found("letter"))?;
+    let hidden =
+        |channel: &str| notify::is_readers(channel) && letter.recipient_type != RecipientType::Myself;
     let (records, attempts) = dispatch::store::history(&mut conn, &id).await?;
     let deliveries = records
         .into_iter()
-        .map(|r| DeliveryView {
-            channel: ids::channel(&r.id).to_owned(),
+        .map(|r| (ids::channel(&r.id).to_owned(), r))
+        .filter(|(channel, _)| !hidden(channel))
+        .map(|(channel, r)| DeliveryView {
+            channel,
             next_attempt_at: (r.state == "scheduled").then_some(r.next_at),
             attempts: attempts
                 .iter()

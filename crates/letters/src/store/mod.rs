@@ -6,6 +6,7 @@ mod files;
 mod hooks;
 mod keys;
 mod lists;
+mod notify;
 mod places;
 mod reports;
 mod statistics;
@@ -25,6 +26,7 @@ pub(crate) use files::*;
 pub(crate) use hooks::*;
 pub(crate) use keys::*;
 pub(crate) use lists::*;
+pub(crate) use notify::*;
 pub(crate) use places::*;
 pub(crate) use reports::*;
 pub(crate) use statistics::*;
@@ -323,10 +325,13 @@ db::row! {
     #[derive(Debug)]
     pub(crate) struct Arrival {
         pub(crate) letter_id: String,
+        /// Where: a user's id, a normalized address, or `public`.
         pub(crate) mailbox: String,
         pub(crate) is_encrypted: bool,
         /// It may have triggers that wait.
         pub(crate) is_armed: bool,
+        pub(crate) owner_id: String,
+        pub(crate) schedule_no: i64,
     }
 }
 
@@ -346,7 +351,7 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                                WHERE address_key = recipient_key AND sender_id = owner_id)
                                THEN 'blocked:' || recipient_key ELSE recipient_key END
                             ELSE 'public' END, is_encrypted,
-                            COALESCE(trigger_type <> 'TIME', FALSE)",
+                            COALESCE(trigger_type <> 'TIME', FALSE), owner_id, schedule_no",
                 postgres: "WITH due AS (
                                SELECT dispatch, split_part(dispatch, '/', 1) AS letter
                                FROM unnest(CAST($1 AS TEXT[])) AS dispatch),
@@ -359,11 +364,12 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                                      WHERE address_key = recipient_key AND sender_id = owner_id)
                                      THEN 'blocked:' || recipient_key ELSE recipient_key END
                                   ELSE 'public' END AS mailbox,
-                                  is_encrypted, COALESCE(trigger_type <> 'TIME', FALSE) AS is_armed),
+                                  is_encrypted, COALESCE(trigger_type <> 'TIME', FALSE) AS is_armed,
+                                  owner_id, schedule_no),
                            arrived AS (
                                INSERT INTO inbox (mailbox, delivered_at, letter_id)
                                SELECT mailbox, delivered_at, id FROM went)
-                           SELECT id, mailbox, is_encrypted, is_armed FROM went"
+                           SELECT id, mailbox, is_encrypted, is_armed, owner_id, schedule_no FROM went"
             ),
             args![dispatch_ids, now],
         )

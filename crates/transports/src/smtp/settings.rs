@@ -43,7 +43,7 @@ pub(super) struct Credentials {
 #[error("{0}")]
 pub struct InvalidUrl(&'static str);
 
-/// What keeps a pool from being set up.
+/// What keeps a pool or an HTTP client from being set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The file of additional certificate authorities cannot be read.
@@ -55,6 +55,9 @@ pub enum SetupError {
     /// A name for EHLO that is no host name or address literal.
     #[error("the name for EHLO must be a host name")]
     Hello,
+    /// The HTTP client cannot be set up.
+    #[error("HTTP cannot be set up: {0}")]
+    Http(String),
     /// A pool without connections sends nothing.
     #[error("at least one connection must be allowed")]
     NoConnections,

@@ -24,10 +24,7 @@ pub(super) struct Connectors {
 impl Connectors {
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, SetupError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = ca_file {
-            add_authorities(&mut roots, path)?;
-        }
+        let roots = authorities(ca_file)?;
         let builder = || {
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()
         };
@@ -37,6 +34,15 @@ impl Connectors {
             builder()?.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth();
         Ok(Self { verified: Arc::new(verified).into(), unverified: Arc::new(unverified).into() })
     }
+}
+
+/// The public authorities and those in `ca_file`.
+pub(crate) fn authorities(ca_file: Option<&Path>) -> Result<RootCertStore, SetupError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = ca_file {
+        add_authorities(&mut roots, path)?;
+    }
+    Ok(roots)
 }
 
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), SetupError> {
