@@ -10,13 +10,13 @@ use assistant::{Length, Privacy, Protocol, Tone, WriteRequest, WritingKind};
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 
-use crate::provider::{config, live, provider, records};
+use crate::provider::{another, config, in_real_time, provider, records};
 
 /// It ends with the test.
 struct Aimock {
     process: Child,
     url: String,
-    _fixtures: tempfile::TempDir,
+    _fixtures: testkit::tempfile::TempDir,
 }
 
 impl Drop for Aimock {
@@ -54,7 +54,7 @@ impl Aimock {
             println!("skipped: HONGYAN_TEST_PEERS is not set");
             return None;
         };
-        let folder = tempfile::tempdir().unwrap();
+        let folder = testkit::tempfile::tempdir().unwrap();
         let mut file = std::fs::File::create(folder.path().join("assistant.json")).unwrap();
         file.write_all(fixtures().to_string().as_bytes()).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -96,9 +96,9 @@ impl Aimock {
 }
 
 /// Whether the provider answered, and how long that took.
-async fn analysed(assistant: &assistant::Assistant, text: &str) -> (bool, Duration) {
+async fn analysed(app: &TestApp, assistant: &assistant::Assistant, text: &str) -> (bool, Duration) {
     let began = Instant::now();
-    let answered = assistant.analyse("user_1", text).await;
+    let answered = in_real_time(app, assistant.analyse("user_1", text)).await;
     let took = began.elapsed();
     println!("{text}: by {} in {} ms", answered.engine, took.as_millis());
     (!answered.degraded, took)
@@ -115,7 +115,7 @@ testkit::both! {
         let mut provider = provider(&format!("{}/v1/", mock.url));
         provider.timeout = Duration::from_secs(4);
         provider.privacy = Privacy::Redact;
-        let assistant = live(&app, config(provider)).await;
+        let assistant = another(&app, config(provider));
         let limit = Duration::from_secs(6);
         for (text, by_provider) in [
             ("毕业了，我的电话13800138000", true),
@@ -125,19 +125,19 @@ testkit::both! {
             ("RATE-EVER 毕业了", false),
             ("SERVER-ERROR 毕业了", false),
         ] {
-            let (answered, took) = analysed(&assistant, text).await;
+            let (answered, took) = analysed(&app, &assistant, text).await;
             assert_eq!(answered, by_provider, "{text}");
             assert!(took < limit, "{text}: {took:?}");
         }
         mock.wait_before_answers(30_000).await;
-        let (answered, took) = analysed(&assistant, "HANG 毕业了").await;
+        let (answered, took) = analysed(&app, &assistant, "HANG 毕业了").await;
         assert!(!answered && took < limit, "{took:?}");
         mock.wait_before_answers(0).await;
         let journal = mock.journal().await;
         assert!(!journal.contains("13800138000") && journal.contains("[PHONE_1]"));
         assert!(!journal.contains("sk-secret-of-the-operator"));
         let before = journal.matches("BADJSON").count();
-        assert!(analysed(&assistant, "BADJSON 毕业了").await.0, "kept");
+        assert!(analysed(&app, &assistant, "BADJSON 毕业了").await.0, "kept");
         assert_eq!(mock.journal().await.matches("BADJSON").count(), before);
         let records = records(&app).await;
         assert_eq!(records[0].tokens, 165);
@@ -150,7 +150,7 @@ testkit::both! {
         let app = TestApp::new(t).await;
         let mut provider = provider(&format!("{}/v1/", mock.url));
         provider.timeout = Duration::from_secs(6);
-        let assistant = live(&app, config(provider)).await;
+        let assistant = another(&app, config(provider));
         for (prompt, whole) in [("写给自己", true), ("CUT 写给自己", false), ("HANGUP 写给自己", false)] {
             let (sender, mut pieces) = tokio::sync::mpsc::unbounded_channel();
             let (kind, tone, length) = (WritingKind::Complete, Tone::Casual, Length::Short);
@@ -174,7 +174,7 @@ testkit::both! {
         for (protocol, path) in [(Protocol::Anthropic, "/v1/"), (Protocol::Gemini, "/v1beta/")] {
             let mut provider = provider(&format!("{}{path}", mock.url));
             provider.protocol = protocol;
-            let assistant = live(&app, config(provider)).await;
+            let assistant = another(&app, config(provider));
             let answered = assistant.analyse("user_1", "毕业了").await;
             assert_eq!(answered.engine, format!("{}:m-1", protocol.as_str()));
             assert_eq!(answered.value.confidence, 0.81);

@@ -206,18 +206,24 @@ pub async fn server(db: TestDb, provider: Provider) -> TestApp {
     TestApp::with(db, |settings| settings.assistant = config(provider)).await
 }
 
-/// The assistant alone, in real time: what waits for a provider's `Retry-After`.
-pub async fn live(app: &TestApp, config: Config) -> Assistant {
-    let accounts = &app.system.accounts;
-    let blobs = blobs::Blobs::open(&app.dir.join("live")).unwrap();
-    let accounts = accounts::Accounts::new(
-        accounts.db().clone(),
-        Clock::system(),
-        accounts.keyring().clone(),
-        blobs,
-        accounts.config().clone(),
-    );
-    Assistant::new(accounts.unwrap(), config).unwrap()
+/// Another assistant on a server's accounts.
+pub fn another(app: &TestApp, config: Config) -> Assistant {
+    Assistant::new(app.system.accounts.clone(), config).unwrap()
+}
+
+/// Does something while the tests' clock keeps pace with the real one: what waits for a provider.
+pub async fn in_real_time<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
+    let step = Duration::from_millis(5);
+    let ticking = async {
+        loop {
+            Clock::system().sleep(step).await;
+            app.clock.advance(step);
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = ticking => unreachable!("the clock ticks for ever"),
+    }
 }
 
 /// A record of a call.
