@@ -167,7 +167,7 @@ testkit::both! {
             MIGRATIONS[0],
             Migration { name: "archive/002", sql: "ALTER TABLE woods ADD COLUMN age BIGINT;" },
         ];
-        let applied = db::applied(&mut *t.db.snapshot().await.unwrap()).await.unwrap();
+        let applied = db::applied(&mut t.db.snapshot().await.unwrap()).await.unwrap();
         let known: Vec<&str> = db::known(MORE, &applied).unwrap().iter().map(|m| m.name).collect();
         assert_eq!(known, ["archive/001"]);
         assert!(db::known(&[], &applied).unwrap_err().to_string().contains("archive/001"));
@@ -176,7 +176,7 @@ testkit::both! {
         let mut tx = t.db.begin().await.unwrap();
         assert_eq!(db::migrate_in(&mut tx, MORE, Timestamp::EPOCH).await.unwrap(), 1);
         drop(tx);
-        let after = db::applied(&mut *t.db.snapshot().await.unwrap()).await.unwrap();
+        let after = db::applied(&mut t.db.snapshot().await.unwrap()).await.unwrap();
         assert_eq!(after, applied, "rolled back with its transaction");
     }
 }

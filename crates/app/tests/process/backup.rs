@@ -135,8 +135,11 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// A member, and what becomes of its bytes; `None`: it is gone.
+type Change<'a> = (&'a str, Option<&'a dyn Fn(&[u8]) -> Vec<u8>>);
+
 /// The archive with some of its members changed: removed, replaced or added.
-fn changed(archive: &Path, changes: &[(&str, Option<&dyn Fn(&[u8]) -> Vec<u8>>)]) -> PathBuf {
+fn changed(archive: &Path, changes: &[Change<'_>]) -> PathBuf {
     let mut zip = ZipArchive::new(Cursor::new(std::fs::read(archive).unwrap())).unwrap();
     let mut out = ZipWriter::new(Cursor::new(Vec::new()));
     let mut added: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
@@ -313,7 +316,7 @@ async fn what_is_not_a_whole_archive_is_refused_by_name() {
     let object = format!("files/{key}");
     let escape =
         |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(&key, "../../x").into_bytes();
-    let cases: Vec<(Vec<(&str, Option<&dyn Fn(&[u8]) -> Vec<u8>>)>, &str)> = vec![
+    let cases: Vec<(Vec<Change<'_>>, &str)> = vec![
         (vec![("tables/users.jsonl", Some(&other))], "tables/users.jsonl is damaged"),
         (vec![("tables/users.jsonl", Some(&longer))], "tables/users.jsonl is damaged"),
         (vec![("tables/letters.jsonl", None)], "tables/letters.jsonl is missing"),

@@ -174,7 +174,7 @@ mod tests {
         let opened = key.open_file("attach_1", &sealed).unwrap();
         assert!(opened.key == secret.key && opened.name == secret.name);
         assert!(key.open_file("attach_2", &sealed).is_err());
-        let other = LetterKey { letter: "mail_2".to_owned(), key: key.key.clone() };
+        let other = LetterKey { letter: "mail_2".to_owned(), key: key.key };
         assert!(other.open_file("attach_1", &sealed).is_err());
     }
 }
