@@ -72,12 +72,14 @@ pub(crate) struct Token {
 }
 
 impl Accounts {
-    /// Checks a token as a device registers it.
+    /// Checks a token as a device registers it. `None`: a browser's token that is no `PushSubscription`; it is kept,
+    /// and nothing can be sent to it.
     ///
     /// # Errors
     /// What is wrong with it, without any part of it.
-    pub(crate) fn read_token(&self, platform: Platform, token: &str) -> Result<Token, String> {
+    pub(crate) fn read_token(&self, platform: Platform, token: &str) -> Result<Option<Token>, String> {
         let (identity, destination) = match platform {
+            Platform::Web if !token.starts_with('{') => return Ok(None),
             Platform::Web => {
                 let subscription = Subscription::read(token, self.config().push.reach())?;
                 (subscription.endpoint().to_owned(), subscription.host().to_owned())
@@ -97,7 +99,7 @@ impl Accounts {
         mac.update(identity.as_bytes());
         let digest = mac.finalize().into_bytes();
         let id = BASE32_NOPAD.encode(digest.get(..20).unwrap_or(&digest)).to_ascii_lowercase();
-        Ok(Token { id, destination })
+        Ok(Some(Token { id, destination }))
     }
 
     /// The users with these ids or (normalized) addresses, in one query.

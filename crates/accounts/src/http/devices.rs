@@ -26,7 +26,7 @@ pub(super) struct DeviceRequest {
     device_id: String,
     platform: Platform,
     /// What the push service gave the client; for WEB the `PushSubscription` as JSON, whose endpoint must be an https
-    /// URL of a public host. A token belongs to the account that registered it last.
+    /// URL of a public host; nothing can be sent to another WEB token. A token belongs to the account that registered it last.
     #[schema(min_length = 1, max_length = 4096)]
     token: String,
     /// Default true.
@@ -72,8 +72,8 @@ pub(super) async fn register_device(
         device: &device,
         platform,
         token: sealed,
-        token_id: &known.id,
-        destination: &known.destination,
+        token_id: known.as_ref().map(|k| k.id.as_str()),
+        destination: known.as_ref().map(|k| k.destination.as_str()),
         enabled,
     };
     store::upsert_device(&mut tx, new, now).await?;

@@ -12,10 +12,10 @@ pub(crate) struct NewDevice<'a> {
     pub(crate) platform: Platform,
     /// Sealed for its place.
     pub(crate) token: Vec<u8>,
-    /// What the token is found by.
-    pub(crate) token_id: &'a str,
+    /// What the token is found by; `None` if it leads nowhere.
+    pub(crate) token_id: Option<&'a str>,
     /// Its push service.
-    pub(crate) destination: &'a str,
+    pub(crate) destination: Option<&'a str>,
     pub(crate) enabled: bool,
 }
 

@@ -119,7 +119,7 @@ testkit::both! {
     async fn seed_002_7_1_device(t) {
         let app = TestApp::new(t).await;
         let user = app.register(zhangsan()).await;
-        let tokens = [("IOS", "push-token".to_owned()), ("ANDROID", "push-token".to_owned()), ("WEB", subscription("x"))];
+        let tokens = [("IOS", "push-token".to_owned()), ("ANDROID", "push-token".to_owned()), ("WEB", "push-token".to_owned()), ("WEB", subscription("x"))];
         for (platform, token) in tokens {
             let body = json!({"deviceId": "device-1", "platform": platform, "token": token,
                 "isEnabled": true});

@@ -116,7 +116,9 @@ mod tests {
         }
         assert!(RecoveryKey::parse(text.get(1..).unwrap()).err().unwrap().contains("not 55"));
         assert!(RecoveryKey::parse("").err().unwrap().contains("not 0"));
-        assert!(RecoveryKey::parse(&format!("U{}", text.get(1..).unwrap())).err().unwrap().contains("character"));
+        assert!(
+            RecoveryKey::parse(&format!("U{}", text.get(1..).unwrap())).err().unwrap().contains("character")
+        );
         assert!(RecoveryKey::parse(&"é".repeat(56)).err().unwrap().contains("character"));
     }
 }
