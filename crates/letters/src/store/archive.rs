@@ -73,5 +73,17 @@ pub(crate) async fn put_delivered(tx: &mut Tx, letter: &LetterRow, at: Timestamp
         args![letter.mailbox(), at, &letter.id],
     )
     .await?;
-    tx.exec(sql!("DELETE FROM inbox_counted WHERE mailbox = $1"), args![letter.mailbox()]).await.map(drop)
+    let first = super::first_arrival(tx, letter.mailbox()).await?.unwrap_or(at);
+    // Always another `until` than before: who is counting now, without this letter, must not write it.
+    tx.exec(
+        sql!(
+            "INSERT INTO inbox_counted (mailbox, until, months) VALUES ($1, $2, '{}')
+             ON CONFLICT (mailbox) DO UPDATE SET months = excluded.months,
+                until = CASE WHEN inbox_counted.until <= excluded.until THEN inbox_counted.until - 1
+                    ELSE excluded.until END"
+        ),
+        args![letter.mailbox(), first],
+    )
+    .await
+    .map(drop)
 }
