@@ -202,7 +202,7 @@ testkit::both! {
         let to = json!({"recipientType": "SPECIFIC", "recipientEmail": reader.email, "content": "GEHEIM-4711"});
         app.draft(&author, to.clone()).await;
         let mail = app.draft(&author, to).await;
-        let send = app.now() + HOUR;
+        let send = app.now() + 3 * HOUR;
         app.schedule(&author, &mail, send).await.data();
         app.delivered(&author, json!({"title": "für sich"})).await;
         app.clock.set(send - MICRO);
