@@ -48,12 +48,17 @@ impl Source {
     /// Reads a letter; errors name its member and the field.
     pub(super) fn read(
         id: &str,
-        values: Map<String, Value>,
+        mut values: Map<String, Value>,
         members: &BTreeMap<String, Member>,
         now: Timestamp,
     ) -> Result<Self, Problem> {
+        // Nobody can send an empty text, but a draft may have been saved without one.
+        let is_empty = values.get("content").and_then(Value::as_str) == Some("");
+        if is_empty {
+            values.remove("content");
+        }
         let mut f = Fields::new(values);
-        let source = fields(id, &mut f, members, now);
+        let source = fields((id, is_empty), &mut f, members, now);
         f.finish().map_err(|problem| {
             let named = |(name, reason)| (format!("letters/{id}.json: {name}"), reason);
             Problem { errors: problem.errors.into_iter().map(named).collect(), ..problem }
@@ -70,7 +75,12 @@ impl Source {
     }
 }
 
-fn fields(id: &str, f: &mut Fields, members: &BTreeMap<String, Member>, now: Timestamp) -> Source {
+fn fields(
+    (id, is_empty): (&str, bool),
+    f: &mut Fields,
+    members: &BTreeMap<String, Member>,
+    now: Timestamp,
+) -> Source {
     if f.required::<text::Opaque<64>>("mailId").0 != id {
         f.rule("mailId", "is not that of the member's name");
     }
@@ -88,7 +98,7 @@ fn fields(id: &str, f: &mut Fields, members: &BTreeMap<String, Member>, now: Tim
         f.bad("deliveredAt", "is required of a letter that was delivered");
     }
     let is_encrypted: bool = f.optional("isEncrypted").unwrap_or_default();
-    let content = f.optional::<Content>("content").map(|t| t.0);
+    let content = f.optional::<Content>("content").map(|t| t.0).or_else(|| is_empty.then(String::new));
     let unreadable = match (is_encrypted && content.is_none(), f.has("sealed")) {
         (false, _) => None,
         (true, true) => {

@@ -47,17 +47,29 @@ pub(crate) async fn was_imported(conn: &mut Conn, owner: &str, source: &str) -> 
 
 /// Remembers what becomes of a letter of an archive; `false` if there is such a letter already.
 pub(crate) async fn remember_import(tx: &mut Tx, owner: &str, source: &str, letter: &str) -> Result<bool> {
-    let written = tx
-        .exec(
+    // Waits for whoever imports the same letter; the next statement sees what they made.
+    let (known,): (String,) = tx
+        .one(
             sql!(
                 "INSERT INTO imported_letters (owner_id, source_id, letter_id) VALUES ($1, $2, $3)
-                 ON CONFLICT (owner_id, source_id) DO UPDATE SET letter_id = excluded.letter_id
-                 WHERE NOT EXISTS (SELECT 1 FROM letters WHERE id = imported_letters.letter_id)"
+                 ON CONFLICT (owner_id, source_id) DO UPDATE SET letter_id = imported_letters.letter_id
+                 RETURNING letter_id"
             ),
             args![owner, source, letter],
         )
         .await?;
-    Ok(written > 0)
+    if known == letter {
+        return Ok(true);
+    }
+    if super::letter(tx, &known).await?.is_some() {
+        return Ok(false);
+    }
+    tx.exec(
+        sql!("UPDATE imported_letters SET letter_id = $3 WHERE owner_id = $1 AND source_id = $2"),
+        args![owner, source, letter],
+    )
+    .await?;
+    Ok(true)
 }
 
 /// Puts a letter that was delivered long ago into its owner's inbox, at its own date. What was counted of the
