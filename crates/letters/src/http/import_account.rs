@@ -19,7 +19,7 @@ pub(super) fn router() -> OpenApiRouter<Letters> {
 /// An archive.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the form, which is read as a stream")]
-pub(super) struct ImportForm {
+pub(super) struct ArchiveForm {
     /// What an export answered; at most 200 MiB on the free plan, 2000 MiB on the premium plan.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
@@ -31,7 +31,7 @@ pub(super) struct ImportForm {
 /// was a letter to oneself at its own date. Nothing is sent, and no quota is taken. A letter that the account
 /// has is not made again, so that an import that broke off may be repeated.
 #[utoipa::path(post, path = "/user/import", tag = "letters",
-    request_body(content = ImportForm, content_type = "multipart/form-data"),
+    request_body(content = ArchiveForm, content_type = "multipart/form-data"),
     responses((status = 200, body = OkEnvelope<Imported>), Refusals))]
 pub(super) async fn import_account(
     State(letters): State<Letters>,
