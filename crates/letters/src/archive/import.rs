@@ -48,7 +48,7 @@ pub(crate) fn most_bytes(plan: Plan) -> u64 {
 
 /// What became of an archive.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct Imported {
+pub(crate) struct ImportedLetters {
     /// Letters that were made: drafts and delivered ones.
     imported: u64,
     /// Those that are drafts now.
@@ -56,13 +56,13 @@ pub(crate) struct Imported {
     /// Those that are in the inbox now.
     delivered: u64,
     /// Letters that were not made.
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedLetter>,
 }
 
 /// A letter that was not made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Skipped {
+struct SkippedLetter {
     /// Its id in the archive.
     mail_id: String,
     reason: &'static str,
@@ -77,7 +77,11 @@ enum Made {
 
 impl Letters {
     /// Takes in the letters of an archive for the caller.
-    pub(crate) async fn import_account(&self, caller: &Caller, file: File) -> Result<Imported, Problem> {
+    pub(crate) async fn import_account(
+        &self,
+        caller: &Caller,
+        file: File,
+    ) -> Result<ImportedLetters, Problem> {
         let most = most_bytes(caller.plan).saturating_mul(UNPACKED);
         let now = self.clock().now();
         let (archive, letters) = blocking(move || {
@@ -90,12 +94,12 @@ impl Letters {
         let imports = store::imports(&mut self.db().read().await?, caller.id()).await?;
         let mut import =
             Import { letters: self, caller, archive: Some(archive), now, imports, kept: HashMap::new() };
-        let mut done = Imported::default();
+        let mut done = ImportedLetters::default();
         for id in letters {
             match Box::pin(import.letter(&id)).await? {
                 Made::Draft => done.drafts += 1,
                 Made::Delivered => done.delivered += 1,
-                Made::Skipped(reason) => done.skipped.push(Skipped { mail_id: id, reason }),
+                Made::Skipped(reason) => done.skipped.push(SkippedLetter { mail_id: id, reason }),
             }
         }
         done.imported = done.drafts + done.delivered;

@@ -19,7 +19,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use import::{Imported, most_bytes};
+pub(crate) use import::{ImportedLetters, most_bytes};
 
 /// What the archive says of itself.
 pub(crate) const FORMAT: &str = "hongyan-account/1";

@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Letters,
-    archive::{Imported, most_bytes},
+    archive::{ImportedLetters, most_bytes},
 };
 
 pub(super) fn router() -> OpenApiRouter<Letters> {
@@ -32,12 +32,12 @@ pub(super) struct ArchiveForm {
 /// has is not made again, so that an import that broke off may be repeated.
 #[utoipa::path(post, path = "/user/import", tag = "letters",
     request_body(content = ArchiveForm, content_type = "multipart/form-data"),
-    responses((status = 200, body = OkEnvelope<Imported>), Refusals))]
+    responses((status = 200, body = OkEnvelope<ImportedLetters>), Refusals))]
 pub(super) async fn import_account(
     State(letters): State<Letters>,
     caller: Caller,
     request: Request,
-) -> Reply<Imported> {
+) -> Reply<ImportedLetters> {
     letters.0.archives.check(caller.id())?;
     let most = most_bytes(caller.plan);
     let Upload { mut fields, file } = Upload::read_up_to(request, &letters.0.blobs, most, most).await?;
