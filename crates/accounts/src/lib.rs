@@ -32,7 +32,7 @@ use kernel::{Clock, Problem, seal::Keyring};
 use transports::push::Push;
 
 pub use auth::MaybeCaller;
-pub use http::{AVATARS, Url, router};
+pub use http::{AVATARS, AccountData, Url, router};
 pub use migrations::MIGRATIONS;
 pub use model::{Caller, Person, Plan, Resource, Role, Scene, check_url, mask_address};
 pub use ops::{admin, take_quota};

@@ -12,6 +12,7 @@
 mod freeze;
 mod media;
 mod range;
+mod scratch;
 mod sealed;
 mod store;
 mod temp;
@@ -23,6 +24,7 @@ use std::io;
 pub use freeze::Frozen;
 pub use media::{Media, MediaClass};
 pub use range::{RangeOutcome, parse_range};
+pub use scratch::body_of;
 pub use sealed::{Opened, OpenedBody, Secret};
 pub use store::{Blobs, Body, Object};
 pub use writer::Writer;

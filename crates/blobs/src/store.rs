@@ -16,7 +16,7 @@ use tokio_util::io::ReaderStream;
 use crate::{BlobError, Writer};
 
 /// How much of an object is read at once.
-const READ_CHUNK: usize = 64 * 1024;
+pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
 /// The files of one installation. Cheap to clone.
 #[derive(Debug, Clone)]

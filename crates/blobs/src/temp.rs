@@ -27,7 +27,7 @@ impl TempFile {
     pub(crate) fn create(store: &Store) -> io::Result<Self> {
         let name: [u8; 16] = kernel::id::random().map_err(io::Error::other)?;
         let path = store.tmp.join(HEXLOWER.encode(&name));
-        let file = File::create_new(&path)?;
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         Ok(Self { file, path, hash: Sha256::new(), size: 0, persisted: false })
     }
 
@@ -36,6 +36,11 @@ impl TempFile {
         self.hash.update(bytes);
         self.size = self.size.saturating_add(bytes.len() as u64);
         Ok(())
+    }
+
+    /// The file without its name: gone with its last handle.
+    pub(crate) fn nameless(self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Makes the bytes durable, then visible, then the name durable, in this order: an object that can be

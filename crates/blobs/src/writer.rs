@@ -3,7 +3,11 @@
 //! One buffer is written while the next one fills, so the network and the disk work at the same time and
 //! an upload never holds more than two buffers, however small or large its chunks are.
 
-use std::{io, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -102,6 +106,24 @@ impl Writer {
             let mut temp = temp.map_or_else(|| TempFile::create(&store), Ok)?;
             temp.append(&rest)?;
             Ok(temp.persist(&store, &place, media)?)
+        })
+        .await
+    }
+
+    /// What was written as a file without a name, at its beginning; gone with its last handle.
+    ///
+    /// # Errors
+    /// [`BlobError::TooLarge`] if the limit was passed, [`BlobError::Full`], [`BlobError::Io`]
+    pub async fn into_file(mut self) -> Result<File, BlobError> {
+        self.usable()?;
+        let temp = self.settle().await?.map(|(temp, _)| temp);
+        let (store, rest) = (self.store.clone(), std::mem::take(&mut self.buffer));
+        blocking(move || {
+            let mut temp = temp.map_or_else(|| TempFile::create(&store), Ok)?;
+            temp.append(&rest)?;
+            let mut file = temp.nameless()?;
+            file.seek(SeekFrom::Start(0))?;
+            Ok(file)
         })
         .await
     }

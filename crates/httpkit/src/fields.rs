@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::request::Parts,
 };
@@ -295,22 +296,40 @@ impl<S: Sync> FromRequest<S> for Body {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let body = Limited::new(request.into_body(), MAX_JSON);
-        let bytes = match body.collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(e) if e.downcast_ref::<LengthLimitError>().is_some() => {
-                let text = format!("the body is larger than {MAX_JSON} bytes");
-                return Err(Problem::new(ProblemKind::TooLarge, text).into());
-            }
-            Err(_) => return Err(Problem::new(ProblemKind::BadRequest, "the body broke off").into()),
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(map)) => Ok(Self(Fields::new(map))),
-            Ok(_) => Err(Problem::new(ProblemKind::BadRequest, "the body must be a JSON object").into()),
-            Err(e) => {
-                let text = format!("the body is not JSON: line {}, column {}", e.line(), e.column());
-                Err(Problem::new(ProblemKind::BadRequest, text).into())
-            }
+        Ok(Self(parse(&bytes(request).await?)?))
+    }
+}
+
+/// A JSON object as the request's body, which may also be empty.
+pub struct OptionalBody(pub Fields);
+
+impl<S: Sync> FromRequest<S> for OptionalBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let bytes = bytes(request).await?;
+        Ok(Self(if bytes.is_empty() { Fields::default() } else { parse(&bytes)? }))
+    }
+}
+
+async fn bytes(request: Request) -> Result<Bytes, Problem> {
+    match Limited::new(request.into_body(), MAX_JSON).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(e) if e.downcast_ref::<LengthLimitError>().is_some() => {
+            let text = format!("the body is larger than {MAX_JSON} bytes");
+            Err(Problem::new(ProblemKind::TooLarge, text))
+        }
+        Err(_) => Err(Problem::new(ProblemKind::BadRequest, "the body broke off")),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(map)) => Ok(Fields::new(map)),
+        Ok(_) => Err(Problem::new(ProblemKind::BadRequest, "the body must be a JSON object")),
+        Err(e) => {
+            let text = format!("the body is not JSON: line {}, column {}", e.line(), e.column());
+            Err(Problem::new(ProblemKind::BadRequest, text))
         }
     }
 }

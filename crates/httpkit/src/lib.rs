@@ -18,6 +18,6 @@ pub mod upload;
 
 pub use client::ClientAddr;
 pub use envelope::{ErrorEnvelope, Failure, OkEnvelope, PageData, Refusals, Reply, ok, ok_page};
-pub use fields::{Bad, Body, Fields, FromField, PathId, Query, text};
+pub use fields::{Bad, Body, Fields, FromField, OptionalBody, PathId, Query, text};
 pub use limits::{Attempts, Limiter};
 pub use upload::Upload;

@@ -42,10 +42,19 @@ impl Upload {
     /// # Errors
     /// 400 if it is no such form, 413 beyond [`MAX_UPLOAD`], 503 if the disk is full.
     pub async fn read(request: Request, blobs: &Blobs, limit: u64) -> Result<Self, Failure> {
-        let most = usize::try_from(MAX_UPLOAD).unwrap_or(usize::MAX).saturating_add(MAX_FORM);
+        Self::read_up_to(request, blobs, limit, MAX_UPLOAD).await
+    }
+
+    /// As [`Upload::read`], with another bound than [`MAX_UPLOAD`] on what is read off the wire, in bytes.
+    ///
+    /// # Errors
+    /// 400 if it is no such form, 413 beyond `wire`, 503 if the disk is full.
+    pub async fn read_up_to(request: Request, blobs: &Blobs, limit: u64, wire: u64) -> Result<Self, Failure> {
+        let most = usize::try_from(wire).unwrap_or(usize::MAX).saturating_add(MAX_FORM);
+        let broken = |e| broken(&e, wire);
         let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
         if length.and_then(|v| v.parse::<usize>().ok()).is_some_and(|n| n > most) {
-            return Err(too_large());
+            return Err(too_large(wire));
         }
         let request = request.map(|body| Body::new(Limited::new(body, most)));
         let mut form = Multipart::from_request(request, &())
@@ -60,10 +69,10 @@ impl Upload {
             }
             match field.name().map(str::to_owned) {
                 Some(name) if name == "file" && file.is_none() => {
-                    file = Some(store(field, blobs, limit).await?);
+                    file = Some(store(field, blobs, limit, wire).await?);
                 }
                 Some(name) => {
-                    fields.insert(name, Value::String(text(field).await?));
+                    fields.insert(name, Value::String(text(field, wire).await?));
                 }
                 None => {}
             }
@@ -72,10 +81,10 @@ impl Upload {
     }
 }
 
-async fn store(mut field: Field<'_>, blobs: &Blobs, limit: u64) -> Result<UploadedFile, Failure> {
+async fn store(mut field: Field<'_>, blobs: &Blobs, limit: u64, wire: u64) -> Result<UploadedFile, Failure> {
     let name = clean(field.file_name().unwrap_or_default());
     let mut writer = Some(blobs.writer(limit));
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+    while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e, wire))? {
         if let Some(open) = &mut writer {
             match open.write(chunk).await {
                 Ok(()) => {}
@@ -87,9 +96,9 @@ async fn store(mut field: Field<'_>, blobs: &Blobs, limit: u64) -> Result<Upload
     Ok(UploadedFile { name, writer })
 }
 
-async fn text(mut field: Field<'_>) -> Result<String, Failure> {
+async fn text(mut field: Field<'_>, wire: u64) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+    while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e, wire))? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MAX_TEXT {
             return Err(Problem::new(ProblemKind::BadRequest, "a field of the form is too long").into());
@@ -107,16 +116,17 @@ fn clean(name: &str) -> String {
     if name.is_empty() { "file".to_owned() } else { name.to_owned() }
 }
 
-fn broken(e: axum::extract::multipart::MultipartError) -> Failure {
+fn broken(e: &axum::extract::multipart::MultipartError, wire: u64) -> Failure {
     if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return too_large();
+        return too_large(wire);
     }
     Problem::new(ProblemKind::BadRequest, "the form is malformed or broke off").into()
 }
 
-fn too_large() -> Failure {
-    Problem::new(ProblemKind::TooLarge, "the file is larger than 100 MiB")
-        .field("file", "is larger than 100 MiB")
+fn too_large(wire: u64) -> Failure {
+    let mib = wire / (1024 * 1024);
+    Problem::new(ProblemKind::TooLarge, format!("the file is larger than {mib} MiB"))
+        .field("file", format!("is larger than {mib} MiB"))
         .into()
 }
 

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use blobs::{BlobError, Media, MediaClass, Writer};
 use db::Tx;
-use kernel::{Problem, ProblemKind};
+use httpkit::upload::storage;
+use kernel::{Problem, ProblemKind, time::days};
 
 use crate::{
     Letters,
+    model::AttachmentType,
     ops::Attachment,
     seal::{FileChange, touched},
     store::{self, FileRow, LetterRow, NewAttachment},
     view::file_of,
-    work,
+    work::{self, thumbnail_key},
 };
 
+/// The longer edge of a thumbnail, in pixels.
+const EDGE: u32 = 320;
 /// Why a file is refused.
 pub(crate) const SHARED: &str = "another letter has this file, and an encrypted letter's is its own alone";
 const FOREIGN: &str = "this file belongs to an encrypted letter";
@@ -22,6 +27,49 @@ const FOREIGN: &str = "this file belongs to an encrypted letter";
 pub(crate) type Locked = BTreeMap<String, Option<FileRow>>;
 
 impl Letters {
+    /// Keeps what was written as a file of this owner. If no letter has it after a day it is removed.
+    pub(crate) async fn keep_file(
+        &self,
+        owner: &str,
+        kind: AttachmentType,
+        name: String,
+        writer: Writer,
+    ) -> Result<FileRow, Problem> {
+        let now = self.clock().now();
+        let id = kernel::id::new("attach", now);
+        // Scheduled before the bytes are kept: whatever breaks off now is cleaned up then.
+        let mut tx = self.db().begin().await?;
+        work::collect(&mut tx, std::slice::from_ref(&id), now + days(1), now).await?;
+        tx.commit().await?;
+        let stored = writer.finish(&id).await.map_err(|e| storage(&e))?;
+        let thumbnail = match self.0.blobs.make_thumbnail(&id, &thumbnail_key(&id), EDGE).await {
+            Ok(thumbnail) => thumbnail.map(|t| t.media.mime),
+            // A picture that cannot be drawn may still be sent.
+            Err(BlobError::NotAnImage(reason)) => {
+                tracing::debug!(file.id = id, reason, "no thumbnail");
+                None
+            }
+            Err(e) => return Err(storage(&e)),
+        };
+        let row = FileRow {
+            id,
+            owner_id: owner.to_owned(),
+            name,
+            kind,
+            mime: stored.media.mime.to_owned(),
+            size: i64::try_from(stored.size).unwrap_or(i64::MAX),
+            sha256: stored.sha256,
+            thumbnail_mime: thumbnail.map(str::to_owned),
+            object_key: None,
+            sealed_key: None,
+            letter_id: None,
+        };
+        let mut tx = self.db().begin().await?;
+        store::insert_file(&mut tx, &row, now).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
     /// Locks all files that saving touches and writes what becomes of those that were written anew. `None` if
     /// one of them is not any more what it was then.
     pub(crate) async fn change_files(
@@ -101,4 +149,15 @@ impl Letters {
 pub(crate) fn leaves_open(letter: &LetterRow, files: &Locked) -> bool {
     letter.is_encrypted
         && files.values().flatten().any(|f| f.owner_id == letter.owner_id && f.letter_id.is_none())
+}
+
+/// A voice recording in a container for films is still a voice recording.
+pub(crate) fn agrees(kind: AttachmentType, media: &Media) -> bool {
+    match kind {
+        AttachmentType::Image => media.class == MediaClass::Image,
+        AttachmentType::Video => media.class == MediaClass::Video,
+        AttachmentType::Voice => {
+            media.class == MediaClass::Audio || matches!(media.mime, "video/mp4" | "video/webm")
+        }
+    }
 }

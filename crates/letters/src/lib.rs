@@ -1,7 +1,7 @@
 //! Letters and time capsules: written now, delivered by time, place or event.
 //!
 //! Owns `letters`, `letter_contents`, `letter_keys`, `letter_attachments`, `files`, `inbox`, `unlock_attempts`,
-//! `armed_triggers`, `trigger_hooks`, `hook_nonces`, what is counted of letters, and
+//! `armed_triggers`, `trigger_hooks`, `hook_nonces`, `imported_letters`, what is counted of letters, and
 //! what is known about their delivery. Promises:
 //! - A scheduled letter has its dispatches from the same transaction; it arrives at `sendTime`, not earlier,
 //!   once in its inbox, and by e-mail where it goes to an address.
@@ -15,6 +15,7 @@
 //!   passphrase the server itself cannot open them.
 
 mod analysis;
+mod archive;
 mod attach;
 mod bounces;
 mod http;
@@ -79,6 +80,8 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     /// Events of one hook.
     pub(crate) hook_events: Limiter,
+    /// Exports and imports of one account.
+    pub(crate) archives: Limiter,
     pub(crate) kdf: seal::Kdf,
     /// Signs the tokens of links in letters' mails.
     pub(crate) tokens: Signer,
@@ -95,6 +98,7 @@ impl Letters {
     #[must_use]
     pub fn new(accounts: Accounts, blobs: Blobs, config: Config, closing: watch::Receiver<bool>) -> Self {
         let hook_events = Limiter::new(accounts.config().limits, 60, Duration::from_secs(1));
+        let archives = Limiter::new(accounts.config().limits, 6, Duration::from_secs(600));
         let kdf = seal::Kdf::new();
         let counting = Mutex::new(());
         let tokens = Signer::new(accounts.keyring().derive("letters: mailed links"), 16);
@@ -104,6 +108,7 @@ impl Letters {
             blobs,
             config,
             hook_events,
+            archives,
             kdf,
             tokens,
             reports,

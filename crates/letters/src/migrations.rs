@@ -2,7 +2,7 @@
 //! `unlock_attempts`; of triggers: `armed_triggers`, `trigger_hooks`, `hook_nonces`; of what is counted:
 //! `sent_letters`, `letter_words`, `sent_counts`, `inbox_counted`, `letter_emotions`; of what is known about delivery:
 //! `letter_bounces`, `dead_addresses`, `letter_recipient_changes`, `mail_refusals`, `letter_reports`,
-//! `letter_takedowns`, `letter_moderation`.
+//! `letter_takedowns`, `letter_moderation`; of archives: `imported_letters`.
 //!
 //! What changes at delivery (`letters`) is apart from what is large (`letter_contents`), and no index holds
 //! `status` or `delivered_at`: PostgreSQL delivers with heap-only updates, and SQLite twice as fast as with an
@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "letters/003_triggers", sql: TRIGGERS },
     Migration { name: "letters/004_statistics", sql: STATISTICS },
     Migration { name: "letters/005_evidence", sql: EVIDENCE },
+    Migration { name: "letters/007_imports", sql: IMPORTS },
 ];
 
 const LETTERS: &str = "
@@ -272,4 +273,15 @@ CREATE TABLE letter_moderation (
     acted_at BIGINT NOT NULL
 );
 CREATE INDEX letter_moderation_letter ON letter_moderation (letter_id, id);
+";
+
+/// Which letter became of which one of an archive, so that it is not made twice.
+const IMPORTS: &str = "
+CREATE TABLE imported_letters (
+    owner_id {ID} NOT NULL,
+    source_id {ID} NOT NULL,
+    letter_id {ID} NOT NULL,
+    PRIMARY KEY (owner_id, source_id)
+--sqlite ) WITHOUT ROWID;
+--pg );
 ";

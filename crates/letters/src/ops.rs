@@ -88,29 +88,7 @@ impl Letters {
             premium_only(caller.plan, draft.trigger_type.unwrap_or_default())?;
         }
         let now = self.clock().now();
-        let mut letter = LetterRow {
-            id: kernel::id::new("mail", now),
-            owner_id: caller.id().to_owned(),
-            title: String::new(),
-            recipient_type: RecipientType::Myself,
-            recipient_email: None,
-            recipient_key: None,
-            stored: Stored::Draft,
-            send_time: None,
-            trigger_type: None,
-            delivered_at: None,
-            has_attachments: false,
-            is_encrypted: false,
-            capsule_style: "default".to_owned(),
-            glow: None,
-            ordinal: 0,
-            schedule_no: 0,
-            scheduled_at: None,
-            scheduled_month: None,
-            created_at: now,
-            updated_at: now,
-            fired_at: None,
-        };
+        let mut letter = LetterRow::blank(caller.id(), now);
         let attachments = draft.attachments.clone().unwrap_or_default();
         let mut content = ContentRow { content: None, sealed: None, trigger_condition: "{}".to_owned() };
         let text = draft.content.take().map(Zeroizing::new);
@@ -191,7 +169,7 @@ impl Letters {
 
     /// Writes a letter's keys and what became of its files; the files that are locked now. `None` if one of
     /// them was changed meanwhile.
-    async fn save_sealing(
+    pub(crate) async fn save_sealing(
         &self,
         tx: &mut Tx,
         letter: &LetterRow,
@@ -222,7 +200,12 @@ impl Letters {
     }
 
     /// Writes what was given, the text apart, over what is there, and checks what only holds for the whole.
-    fn apply(&self, letter: &mut LetterRow, content: &mut ContentRow, d: Draft) -> Result<(), Problem> {
+    pub(crate) fn apply(
+        &self,
+        letter: &mut LetterRow,
+        content: &mut ContentRow,
+        d: Draft,
+    ) -> Result<(), Problem> {
         letter.title = d.title.unwrap_or_else(|| std::mem::take(&mut letter.title));
         letter.recipient_type = d.recipient_type.unwrap_or(letter.recipient_type);
         letter.send_time = d.send_time.or(letter.send_time);
@@ -367,7 +350,7 @@ fn to_json(condition: &TriggerCondition) -> Result<String, Problem> {
 }
 
 /// A text that is not given stays.
-fn set_text(content: &mut ContentRow, sealing: &Sealing) {
+pub(crate) fn set_text(content: &mut ContentRow, sealing: &Sealing) {
     match &sealing.text {
         None => {}
         Some(Text::Plain(text)) => (content.content, content.sealed) = (Some(text.to_string()), None),
@@ -375,6 +358,6 @@ fn set_text(content: &mut ContentRow, sealing: &Sealing) {
     }
 }
 
-fn overtaken() -> Problem {
+pub(crate) fn overtaken() -> Problem {
     Problem::new(ProblemKind::Conflict, "the letter or its files were changed at the same time, try again")
 }

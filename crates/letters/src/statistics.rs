@@ -279,8 +279,8 @@ impl Letters {
         Ok(all)
     }
 
-    /// The same of one mailbox. An inbox only grows, and only at its end, so that what came before [`SETTLED`] is
-    /// counted once and remembered.
+    /// The same of one mailbox. Deliveries only add at the end of an inbox, so that what came before [`SETTLED`] is
+    /// counted once and remembered; an import, which adds at older dates, has it counted anew.
     async fn received_at(
         &self,
         conn: &mut Conn,

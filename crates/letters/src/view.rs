@@ -36,10 +36,10 @@ pub(crate) struct PersonDetail {
     /// `null`: an address without an account.
     user_id: Option<String>,
     /// A masked address where there is no account.
-    username: String,
+    pub(crate) username: String,
     avatar: Option<String>,
     /// `null` for those whom it does not concern.
-    email: Option<String>,
+    pub(crate) email: Option<String>,
 }
 
 /// A letter in a list.
@@ -331,6 +331,6 @@ pub(crate) fn own_mailboxes(caller: &Caller) -> Vec<&str> {
     mailboxes(Some(caller)).filter(|m| *m != store::PUBLIC).collect()
 }
 
-fn trigger_condition(content: &ContentRow) -> TriggerCondition {
+pub(crate) fn trigger_condition(content: &ContentRow) -> TriggerCondition {
     serde_json::from_str(&content.trigger_condition).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 //! password reset).
 
 mod avatar;
+mod data;
 mod devices;
 mod login;
 mod logout;
@@ -20,6 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::Accounts;
 
 pub use avatar::AVATARS;
+pub use data::AccountData;
 
 /// All routes, relative to `/api/v1`.
 pub fn router(accounts: Accounts) -> OpenApiRouter {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use httpkit::{Body, OkEnvelope, Refusals, Reply, ok};
-use kernel::Timestamp;
+use kernel::{Problem, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,11 +36,17 @@ impl From<Notifications> for SettingsData {
     }
 }
 
+impl Accounts {
+    pub(super) async fn settings(&self, caller: &Caller) -> Result<SettingsData, Problem> {
+        Ok(store::notifications(&mut self.db().read().await?, caller.id()).await?.into())
+    }
+}
+
 /// Get the notification settings
 #[utoipa::path(get, path = "/notification/settings", tag = "accounts",
     responses((status = 200, body = OkEnvelope<SettingsData>), Refusals))]
 pub(super) async fn get_settings(State(accounts): State<Accounts>, caller: Caller) -> Reply<SettingsData> {
-    ok(store::notifications(&mut accounts.db().read().await?, caller.id()).await?.into())
+    ok(accounts.settings(&caller).await?)
 }
 
 /// What to change; absent fields stay.

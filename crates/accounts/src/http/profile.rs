@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use httpkit::{Body, OkEnvelope, Refusals, Reply, ok, text};
-use kernel::Timestamp;
+use kernel::{Problem, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,19 +37,25 @@ pub(super) struct ProfileData {
 #[utoipa::path(get, path = "/user/profile", tag = "accounts",
     responses((status = 200, body = OkEnvelope<ProfileData>), Refusals))]
 pub(super) async fn get_profile(State(accounts): State<Accounts>, caller: Caller) -> Reply<ProfileData> {
-    let user = existing(store::user(&mut accounts.db().read().await?, caller.id()).await?)?;
-    ok(ProfileData {
-        user_id: user.id,
-        username: user.username,
-        email: user.email,
-        email_verified: user.email_verified,
-        avatar: user.avatar,
-        nickname: user.nickname,
-        preferred_background: user.preferred_background,
-        preferred_scene: user.preferred_scene,
-        created_at: user.created_at,
-        last_login_at: user.last_login_at,
-    })
+    ok(accounts.profile(&caller).await?)
+}
+
+impl Accounts {
+    pub(super) async fn profile(&self, caller: &Caller) -> Result<ProfileData, Problem> {
+        let user = existing(store::user(&mut self.db().read().await?, caller.id()).await?)?;
+        Ok(ProfileData {
+            user_id: user.id,
+            username: user.username,
+            email: user.email,
+            email_verified: user.email_verified,
+            avatar: user.avatar,
+            nickname: user.nickname,
+            preferred_background: user.preferred_background,
+            preferred_scene: user.preferred_scene,
+            created_at: user.created_at,
+            last_login_at: user.last_login_at,
+        })
+    }
 }
 
 /// What to change; absent fields stay.

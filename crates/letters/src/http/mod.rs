@@ -12,13 +12,15 @@ mod delete_mail;
 mod deliveries;
 mod download_file;
 mod events;
+mod export_account;
 mod get_mail;
 mod hook_event;
+mod import_account;
 mod list_hooks;
 mod list_mails;
 mod moderation;
 mod public_mails;
-mod read;
+pub(crate) mod read;
 mod recipient;
 mod report_mail;
 mod revoke_mail;
@@ -69,6 +71,8 @@ pub fn router(letters: Letters) -> OpenApiRouter {
         .routes(routes!(hook_event::hook_event))
         .routes(routes!(timeline::timeline))
         .routes(routes!(statistics::statistics))
+        .routes(routes!(export_account::export_account))
+        .merge(import_account::router())
         .merge(upload_attachment::router())
         .with_state(letters)
 }

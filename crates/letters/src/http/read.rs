@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// So many attachments may a letter have.
-const MAX_ATTACHMENTS: usize = 20;
+pub(crate) const MAX_ATTACHMENTS: usize = 20;
 const MAX_KEYWORDS: usize = 50;
 
 /// A letter's title.
-pub(super) type Title = text::Line<200>;
+pub(crate) type Title = text::Line<200>;
 /// A letter's text.
-pub(super) type Content = text::Lines<200_000>;
+pub(crate) type Content = text::Lines<200_000>;
 
 /// An attachment as given.
 #[derive(ToSchema)]
@@ -72,7 +72,8 @@ pub(super) fn passphrase(f: &mut Fields, name: &str) -> Option<Passphrase> {
     Some(Passphrase::new(text.0))
 }
 
-fn email(f: &mut Fields) -> Option<(String, String)> {
+/// `recipientEmail`, as given and normalized.
+pub(crate) fn email(f: &mut Fields) -> Option<(String, String)> {
     let text: text::Opaque<320> = f.optional("recipientEmail")?;
     if text.0.trim().is_empty() {
         return None;
@@ -87,7 +88,7 @@ fn email(f: &mut Fields) -> Option<(String, String)> {
 }
 
 /// `triggerCondition`.
-pub(super) fn condition(f: &mut Fields) -> Option<TriggerCondition> {
+pub(crate) fn condition(f: &mut Fields) -> Option<TriggerCondition> {
     f.object("triggerCondition", |f| TriggerCondition {
         location: f.object("location", |f| Location {
             latitude: degrees(f, "latitude", 90.0),

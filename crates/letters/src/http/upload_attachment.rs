@@ -2,23 +2,18 @@
 
 use accounts::Caller;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use blobs::{BlobError, Media, MediaClass};
-use httpkit::{OkEnvelope, Refusals, Reply, Upload, ok, upload::storage};
-use kernel::{Problem, time::days};
+use httpkit::{OkEnvelope, Refusals, Reply, Upload, ok};
+use kernel::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Letters,
+    attach::agrees,
     model::AttachmentType,
-    store::{self, FileRow},
     view::{file_url, thumbnail_url},
-    work::{self, thumbnail_key},
 };
-
-/// The longer edge of a thumbnail, in pixels.
-const EDGE: u32 = 320;
 
 pub(super) fn router() -> OpenApiRouter<Letters> {
     OpenApiRouter::new().routes(routes!(upload_attachment)).layer(DefaultBodyLimit::disable())
@@ -44,7 +39,7 @@ pub(super) struct UploadedAttachment {
     file_size: u64,
     file_type: AttachmentType,
     /// From the content, not from the name.
-    mime_type: &'static str,
+    mime_type: String,
     /// For `attachments[].url`.
     url: String,
     /// Of a JPEG, PNG, GIF or WebP.
@@ -85,57 +80,15 @@ pub(super) async fn upload_attachment(
     }
     fields.finish()?;
     let writer = writer.ok_or_else(Problem::internal)?;
-    let now = letters.clock().now();
-    let id = kernel::id::new("attach", now);
-    // Scheduled before the bytes are kept: whatever breaks off now is cleaned up then.
-    let mut tx = letters.db().begin().await?;
-    work::collect(&mut tx, std::slice::from_ref(&id), now + days(1), now).await?;
-    tx.commit().await?;
-    let stored = writer.finish(&id).await.map_err(|e| storage(&e))?;
-    let thumbnail = match blobs.make_thumbnail(&id, &thumbnail_key(&id), EDGE).await {
-        Ok(thumbnail) => thumbnail.map(|t| t.media.mime),
-        // A picture that cannot be drawn may still be sent.
-        Err(BlobError::NotAnImage(reason)) => {
-            tracing::debug!(file.id = id, reason, "no thumbnail");
-            None
-        }
-        Err(e) => return Err(storage(&e).into()),
-    };
-    let row = FileRow {
-        id: id.clone(),
-        owner_id: caller.id().to_owned(),
-        name,
-        kind,
-        mime: stored.media.mime.to_owned(),
-        size: i64::try_from(stored.size).unwrap_or(i64::MAX),
-        sha256: stored.sha256,
-        thumbnail_mime: thumbnail.map(str::to_owned),
-        object_key: None,
-        sealed_key: None,
-        letter_id: None,
-    };
-    let mut tx = letters.db().begin().await?;
-    store::insert_file(&mut tx, &row, now).await?;
-    tx.commit().await?;
+    let row = letters.keep_file(caller.id(), kind, name, writer).await?;
     let base = letters.public_url();
     ok(UploadedAttachment {
         file_name: row.name,
-        file_size: stored.size,
+        file_size: u64::try_from(row.size).unwrap_or_default(),
         file_type: kind,
-        mime_type: stored.media.mime,
-        url: file_url(base, &id),
-        thumbnail_url: thumbnail.map(|_| thumbnail_url(base, &id)),
-        file_id: id,
+        mime_type: row.mime,
+        url: file_url(base, &row.id),
+        thumbnail_url: row.thumbnail_mime.map(|_| thumbnail_url(base, &row.id)),
+        file_id: row.id,
     })
-}
-
-/// A voice recording in a container for films is still a voice recording.
-fn agrees(kind: AttachmentType, media: &Media) -> bool {
-    match kind {
-        AttachmentType::Image => media.class == MediaClass::Image,
-        AttachmentType::Video => media.class == MediaClass::Video,
-        AttachmentType::Voice => {
-            media.class == MediaClass::Audio || matches!(media.mime, "video/mp4" | "video/webm")
-        }
-    }
 }

@@ -11,6 +11,7 @@
 //! - A file of an encrypted letter belongs to that letter alone and is sealed under a key that is made for it.
 
 mod attempts;
+mod disclose;
 mod files;
 mod key;
 mod passphrase;
@@ -23,6 +24,7 @@ mod unlock;
 use httpkit::text_enum;
 use kernel::Problem;
 
+pub(crate) use disclose::Disclosed;
 pub(crate) use files::{FileChange, thumbnail, whole};
 pub(crate) use passphrase::{Kdf, Passphrase};
 pub(crate) use plan::{Before, KeyChange, Sealing, Secrecy, Text, touched};

@@ -58,7 +58,8 @@ impl Letters {
         Ok(Unlocked { text, readable_by, attachments: attachments.collect::<Result<_, Problem>>()? })
     }
 
-    async fn check_account(&self, caller: &Caller, proof: Proof) -> Result<(), Problem> {
+    /// Checks the password of the caller's own account.
+    pub(crate) async fn check_account(&self, caller: &Caller, proof: Proof) -> Result<(), Problem> {
         let Some(password) = proof.password else {
             return Err(Problem::bad_request("password", "is required: the one of your account"));
         };

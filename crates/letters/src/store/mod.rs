@@ -1,6 +1,7 @@
 //! All SQL on the letters' tables: single letters here, lists and files below.
 
 mod analysis;
+mod archive;
 mod evidence;
 mod files;
 mod hooks;
@@ -21,6 +22,7 @@ use kernel::Timestamp;
 use crate::model::{RecipientType, Status, Stored, TriggerType};
 
 pub(crate) use analysis::*;
+pub(crate) use archive::*;
 pub(crate) use evidence::*;
 pub(crate) use files::*;
 pub(crate) use hooks::*;
@@ -76,6 +78,33 @@ db::row! {
 }
 
 impl LetterRow {
+    /// An empty draft of this moment.
+    pub(crate) fn blank(owner: &str, now: Timestamp) -> Self {
+        Self {
+            id: kernel::id::new("mail", now),
+            owner_id: owner.to_owned(),
+            title: String::new(),
+            recipient_type: RecipientType::Myself,
+            recipient_email: None,
+            recipient_key: None,
+            stored: Stored::Draft,
+            send_time: None,
+            trigger_type: None,
+            delivered_at: None,
+            has_attachments: false,
+            is_encrypted: false,
+            capsule_style: "default".to_owned(),
+            glow: None,
+            ordinal: 0,
+            schedule_no: 0,
+            scheduled_at: None,
+            scheduled_month: None,
+            created_at: now,
+            updated_at: now,
+            fired_at: None,
+        }
+    }
+
     pub(crate) fn status(&self, now: Timestamp, lead: Duration) -> Status {
         Status::of(self.stored, self.due_at(), now, lead)
     }

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod archive;
 mod armed;
 mod attachments;
 mod bounces;
