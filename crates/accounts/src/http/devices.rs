@@ -73,7 +73,7 @@ pub(super) async fn register_device(
         platform,
         token: sealed,
         token_id: known.as_ref().map(|k| k.id.as_str()),
-        destination: known.as_ref().map(|k| k.destination.as_str()),
+        destination: known.as_ref().map_or("", |k| k.destination.as_str()),
         enabled,
     };
     store::upsert_device(&mut tx, new, now).await?;

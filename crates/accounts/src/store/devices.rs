@@ -14,8 +14,8 @@ pub(crate) struct NewDevice<'a> {
     pub(crate) token: Vec<u8>,
     /// What the token is found by; `None` if it leads nowhere.
     pub(crate) token_id: Option<&'a str>,
-    /// Its push service.
-    pub(crate) destination: Option<&'a str>,
+    /// Its push service; empty if there is none.
+    pub(crate) destination: &'a str,
     pub(crate) enabled: bool,
 }
 

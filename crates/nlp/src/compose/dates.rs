@@ -153,6 +153,7 @@ fn year(text: &str, now: Day) -> Option<Day> {
         let tail = rest.get(at..)?;
         let end = tail.find(|c| !digits(c)).unwrap_or(tail.len());
         let (run, after) = (tail.get(..end)?, tail.get(end..)?);
+        let lead = rest.get(..at)?;
         rest = after;
         let Some(year) =
             run.parse::<i64>().ok().filter(|y| run.len() == 4 && (now.year..now.year + 100).contains(y))
@@ -164,10 +165,19 @@ fn year(text: &str, now: Day) -> Option<Day> {
         let month = month.get(..length)?.parse::<i64>().ok().filter(|m| (1..=12).contains(m) && length <= 2);
         return Some(match month {
             Some(month) => Day { year, month, day: 28 },
+            // Before a year is by the end of the one before it.
+            None if is_before(lead, after) && year > now.year => Day { year: year - 1, month: 12, day: 31 },
             None => Day { year, month: 12, day: 31 },
         });
     }
     None
+}
+
+/// Whether "before" stands with a year, by what stands in front of and behind it.
+fn is_before(lead: &str, after: &str) -> bool {
+    let after = after.trim_start_matches('年');
+    ["之前", "以前", "前"].iter().any(|word| after.starts_with(word))
+        || lead.trim_end().to_lowercase().ends_with("before")
 }
 
 #[cfg(test)]
@@ -190,6 +200,8 @@ mod tests {
         let now = Day { year: 2026, month: 11, day: 21 };
         for (text, expected) in [
             ("2030年5月之前开一家书店", "2030-05-28"),
+            ("在2030年之前开一家书店", "2029-12-31"),
+            ("before 2031 I will", "2030-12-31"),
             ("by 2031 I will", "2031-12-31"),
             ("三年内买房", "2029-11-20"),
             ("within two years", "2028-11-20"),
