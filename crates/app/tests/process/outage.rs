@@ -38,6 +38,9 @@ async fn nothing_acknowledged_is_lost() {
     let server = home.serve().await;
     let client = Client::new(server.address);
     let author = client.register("author").await;
+    // Mails of letters alone are counted below.
+    let silent = serde_json::json!({"receivedNotification": false});
+    client.api("PUT", "/notification/settings", &author, Some(silent)).await;
     home.done(&["user", "plan", &author.email, "premium"], "");
 
     let stop = AtomicBool::new(false);

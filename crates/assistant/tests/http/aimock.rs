@@ -140,8 +140,8 @@ testkit::both! {
         assert!(analysed(&app, &assistant, "BADJSON 毕业了").await.0, "kept");
         assert_eq!(mock.journal().await.matches("BADJSON").count(), before);
         let records = records(&app).await;
-        assert_eq!(records[0].tokens, 165);
-        assert_eq!(records.last().unwrap().outcome, "cached");
+        assert!(records.iter().any(|r| r.tokens == 165));
+        assert_eq!(records.iter().filter(|r| r.outcome == "cached").count(), 1);
     }
 
     async fn streams(t) {
