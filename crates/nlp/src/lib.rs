@@ -27,7 +27,7 @@ pub use split::sentences;
 pub use summary::{Cues, Quote, Turn, key_points, summary, thread_summary, without_quotes};
 pub use words::content_words;
 
-/// How much of a text is looked at by [`feeling`], [`keywords`], [`summary`] and [`compose`], in characters:
+/// How much of a text is looked at by [`feeling()`], [`keywords()`], [`summary()`] and [`compose`], in characters:
 /// about twenty pages.
 pub const MAX_CHARS: usize = 20_000;
 
