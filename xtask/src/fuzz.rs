@@ -38,10 +38,16 @@ pub fn run(root: &Path) -> Result<()> {
     let token = text(&user, "token")?;
     let draft = json!({"title": "t", "content": "c", "recipientType": "SELF", "status": "DRAFT"});
     let mail = server.post("/api/v1/mails", Some(&token), &draft)?;
+    let base = server.post("/api/kb/bases", Some(&token), &json!({"name": "fuzz"}))?;
     // Ids that exist, so that more than 404s are seen.
     let config = server.dir.join("schemathesis.toml");
-    let (mail, capsule) = (text(&mail, "mailId")?, text(&mail, "capsuleId")?);
-    fs::write(&config, format!("[parameters]\nmailId = \"{mail}\"\ncapsuleId = \"{capsule}\"\n"))?;
+    let known = [
+        ("mailId", text(&mail, "mailId")?),
+        ("capsuleId", text(&mail, "capsuleId")?),
+        ("kbId", text(&base, "kbId")?),
+    ];
+    let known: String = known.iter().map(|(name, id)| format!("{name} = \"{id}\"\n")).collect();
+    fs::write(&config, format!("[parameters]\n{known}"))?;
     let mut command = Command::new(fuzzer);
     command.arg("--config-file").arg(&config).arg("run");
     command.arg(format!("http://{}/openapi.json", server.address));

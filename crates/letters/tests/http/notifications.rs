@@ -191,7 +191,7 @@ testkit::both! {
         app.delivered(&author, to(&reader)).await;
         assert_eq!(pushed(&services), []);
         app.run_due().await;
-        let token = app.mails_to(&reader.email).iter().find(|m| m.text.contains("#token=")).unwrap().token();
+        let token = app.mails_to(&reader.email).iter().find(|m| m.text.contains("verify-email#token=")).unwrap().token();
         app.post("/auth/verify-email", &reader, json!({"token": token})).await.data();
         app.delivered(&author, to(&reader)).await;
         assert_eq!(pushed(&services), one("b-phone", "received"));

@@ -247,7 +247,7 @@ testkit::both! {
         let found = statistics(&app, &user).await;
         // Not verified: not opened, not counted.
         assert_eq!((&found["totalReceived"], &found["totalSent"]), (&json!(0), &json!(0)));
-        let mail = app.mails_to(&user.email).into_iter().find(|m| m.text.contains("#token=")).unwrap();
+        let mail = app.mails_to(&user.email).into_iter().find(|m| m.text.contains("verify-email#token=")).unwrap();
         let verify = json!({"token": mail.token()});
         app.call(axum::http::Method::POST, "/auth/verify-email", None, Some(verify)).await.data();
         let found = statistics(&app, &user).await;
