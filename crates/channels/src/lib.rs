@@ -1,0 +1,121 @@
+//! What customer-service channels speak, without any I/O: whose request this is, and what it says.
+//!
+//! Promises
+//! - Whatever bytes come in, nothing panics, and nothing is believed before its signature is checked.
+//! - Signatures are compared in constant time, over the raw bytes as they came.
+//! - A message that is not understood is kept as it came, as `unsupported`; it is never dropped.
+
+use kernel::Timestamp;
+use serde_json::Value;
+
+/// Who a message on a channel is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The customer.
+    Customer,
+    /// A person of ours who answered in the channel's own client: not for the assistant.
+    Colleague,
+    /// The channel: something happened, nobody said anything.
+    System,
+}
+
+/// One message or event that a channel told us, the same shape for all channels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inbound {
+    /// The channel's id for it: the same message has the same id however often it comes.
+    pub external_id: String,
+    /// Our account on the channel: WeCom's `open_kfid`, a shop's open id, a vendor's id.
+    pub kf_id: String,
+    /// The customer, as the channel names them.
+    pub customer_id: String,
+    /// What the customer is called, if the channel says.
+    pub customer_name: Option<String>,
+    /// Where an answer goes, if that is more than `customer_id`: Douyin's `conversation_short_id`, a `sid`.
+    pub conversation: Option<String>,
+    /// Who wrote it. [`Origin::Colleague`]: `colleague` says who, if the channel does.
+    pub origin: Origin,
+    /// The channel's name for our person.
+    pub colleague: Option<String>,
+    /// When it was sent, by the channel's clock.
+    pub sent_at: Timestamp,
+    /// What it is.
+    pub content: Content,
+    /// As it came, for the record.
+    pub raw: Value,
+}
+
+/// What a message holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Words. `menu` is the id of the menu entry that was touched instead of typing.
+    Text {
+        /// The words.
+        text: String,
+        /// WeCom's `menu_id`.
+        menu: Option<String>,
+    },
+    /// A file that lies with the channel.
+    Media {
+        /// `image`, `voice`, `video` or `file`.
+        kind: MediaKind,
+        /// How to fetch it: WeCom's `media_id`, or a URL.
+        reference: String,
+    },
+    /// Something else that a person can read: its type (`location`, `link`, …) and one line of words.
+    Other {
+        /// The channel's type.
+        kind: String,
+        /// What to show.
+        text: String,
+    },
+    /// The customer opened the chat. `welcome_code` can be answered once, within 20 s.
+    Entered {
+        /// WeCom's `welcome_code`.
+        welcome_code: Option<String>,
+    },
+    /// A message of ours did not arrive.
+    SendFailed {
+        /// Our id of it.
+        external_id: String,
+        /// Why, as the channel has it.
+        reason: String,
+    },
+    /// A message was taken back.
+    Recalled {
+        /// The channel's id of it.
+        external_id: String,
+    },
+    /// The channel ended the conversation.
+    Ended,
+    /// Nothing that the desk acts on; on record only.
+    Ignored,
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// Spoken.
+    Voice,
+    /// Moving.
+    Video,
+    /// Any file.
+    File,
+}
+
+/// Why a callback is refused. The words are for the sender; they never repeat a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No signature, or not that of this account: 401.
+    Signature(&'static str),
+    /// Its time is more than five minutes off: 401.
+    Stale(&'static str),
+    /// Well signed, and not to be understood: 400. Names the field.
+    Malformed {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
