@@ -12,6 +12,9 @@ use crate::cargo::cargo;
 const LAYERS: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("nlp", &[]),
+    ("channels", &["kernel"]),
+    // Frames to sockets; what they say is the slices' business.
+    ("sockets", &["kernel"]),
     ("db", &["kernel"]),
     ("dispatch", &["kernel", "db"]),
     ("bus", &["kernel", "db"]),
@@ -39,6 +42,23 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "desk",
+        &[
+            "kernel",
+            "nlp",
+            "db",
+            "dispatch",
+            "bus",
+            "httpkit",
+            "blobs",
+            "transports",
+            "accounts",
+            "assistant",
+            "channels",
+            "sockets",
+        ],
+    ),
+    (
         "app",
         &[
             "kernel",
@@ -52,6 +72,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "accounts",
             "assistant",
             "letters",
+            "channels",
+            "sockets",
+            "desk",
         ],
     ),
     (
@@ -68,6 +91,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "accounts",
             "assistant",
             "letters",
+            "channels",
+            "sockets",
+            "desk",
             "app",
         ],
     ),
