@@ -42,6 +42,8 @@ use crate::{pages, system::System};
         (name = "accounts", description = "Who is calling"),
         (name = "letters", description = "Letters, capsules, attachments"),
         (name = "assistant", description = "Help with writing, understanding and answering"),
+        (name = "desk", description = "Customers' sessions, for agents and supervisors. Answers are \
+            `{code: 0, message, data}`"),
         (name = "knowledge", description = "Questions with their answers, for the assistant to draw from")
     ),
     components(schemas(httpkit::ErrorEnvelope)),
@@ -70,6 +72,7 @@ fn slices(system: &System) -> (Router, Document) {
     OpenApiRouter::with_openapi(Base::openapi())
         .nest("/api/v1", routes)
         .nest("/api/kb", assistant::kb::router(system.assistant.clone()))
+        .nest("/api", desk::router(system.desk.clone()))
         .split_for_parts()
 }
 

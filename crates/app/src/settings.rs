@@ -5,6 +5,7 @@
 
 mod assistant;
 mod bounces;
+mod desk;
 pub mod push;
 
 use std::{
@@ -52,6 +53,8 @@ pub struct Settings {
     pub push: push::Push,
     /// The assistant.
     pub assistant: ::assistant::Config,
+    /// The desk.
+    pub desk: ::desk::Config,
     /// What is logged, as `tracing`'s filters have it.
     pub log_level: String,
     /// Whether logs are lines of JSON.
@@ -229,6 +232,7 @@ impl Reader {
             reminder_lead: self.duration("letters.reminder_lead", days(1)),
             push: self.push(),
             assistant: self.assistant(),
+            desk: self.desk(),
             log_level: self.text("log.level").unwrap_or_else(|| "info".to_owned()),
             log_json: self
                 .read("log.format", |text| match text {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use assistant::Assistant;
 use blobs::Blobs;
 use db::{Db, Migration, SealedTable};
+use desk::Desk;
 use dispatch::{Engine, Retry, SingleOptions};
 use kernel::{Clock, Signer, seal::Keyring, time::days};
 use letters::{Bounces, Letters};
@@ -27,6 +28,7 @@ pub fn migrations() -> Vec<Migration> {
         assistant::MIGRATIONS,
         assistant::kb::MIGRATIONS,
         letters::MIGRATIONS,
+        desk::MIGRATIONS,
     ]
     .concat()
 }
@@ -71,6 +73,8 @@ pub struct System {
     pub assistant: Assistant,
     /// Their letters.
     pub letters: Letters,
+    /// Their customers.
+    pub desk: Desk,
     /// The deliveries.
     pub engine: Engine,
     /// Where returned mail goes.
@@ -112,9 +116,10 @@ impl System {
             reminder_lead: settings.reminder_lead,
         };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
+        let desk = Desk::new(accounts.clone(), settings.desk.clone());
         let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
-        Ok(Self { db, clock, accounts, assistant, letters, engine, bounces, verp, closing })
+        Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
 
     /// Ends streams that would otherwise stay open.

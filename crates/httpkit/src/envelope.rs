@@ -1,5 +1,5 @@
-//! The envelope of the letters API (seeds 001–003): `{code:200,message,data}`, errors
-//! `{code,message,errors?}` with the HTTP status equal to `code`.
+//! The envelopes of the letters API (seeds 001–003), `{code:200,message,data}`, and of the desk (seed 004),
+//! `{code:0,message,data}`. Errors are the same in both: `{code,message,errors?}` with the HTTP status equal to `code`.
 
 use std::collections::BTreeMap;
 
@@ -39,16 +39,50 @@ pub fn ok<T>(data: T) -> Reply<T> {
     Ok(OkEnvelope { code: 200, message: "success", data })
 }
 
+/// What a handler of the desk returns.
+pub type DeskReply<T> = Result<DeskEnvelope<T>, Failure>;
+
+/// `{code: 0, message: "success", data}`
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeskEnvelope<T> {
+    /// Always 0.
+    #[schema(example = 0)]
+    pub code: u16,
+    /// Always `success`.
+    #[schema(example = "success")]
+    pub message: &'static str,
+    /// The answer.
+    pub data: T,
+}
+
+/// A success at the desk.
+///
+/// # Errors
+/// None; the type is a handler's.
+pub fn desk_ok<T>(data: T) -> DeskReply<T> {
+    Ok(DeskEnvelope { code: 0, message: "success", data })
+}
+
 impl<T: Serialize> IntoResponse for OkEnvelope<T> {
     fn into_response(self) -> Response {
-        // A page of letters has some 4 KiB: one buffer, not a growing one.
-        let mut body = Vec::with_capacity(4096);
-        match serde_json::to_writer(&mut body, &self) {
-            Ok(()) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "an answer cannot be written");
-                Failure(Problem::internal()).into_response()
-            }
+        answer(&self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for DeskEnvelope<T> {
+    fn into_response(self) -> Response {
+        answer(&self)
+    }
+}
+
+fn answer(envelope: &impl Serialize) -> Response {
+    // A page of letters has some 4 KiB: one buffer, not a growing one.
+    let mut body = Vec::with_capacity(4096);
+    match serde_json::to_writer(&mut body, envelope) {
+        Ok(()) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written");
+            Failure(Problem::internal()).into_response()
         }
     }
 }

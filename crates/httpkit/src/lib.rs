@@ -17,7 +17,10 @@ mod text_enum;
 pub mod upload;
 
 pub use client::ClientAddr;
-pub use envelope::{ErrorEnvelope, Failure, OkEnvelope, PageData, Refusals, Reply, ok, ok_page};
+pub use envelope::{
+    DeskEnvelope, DeskReply, ErrorEnvelope, Failure, OkEnvelope, PageData, Refusals, Reply, desk_ok, ok,
+    ok_page,
+};
 pub use fields::{Bad, Body, Fields, FromField, OptionalBody, PathId, Query, text};
 pub use limits::{Attempts, Limiter};
 pub use upload::Upload;

@@ -1,0 +1,43 @@
+//! `POST /sessions/{sessionId}/accept`
+
+use axum::extract::State;
+use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
+use utoipa::ToSchema;
+
+use crate::{Desk, auth::Agent, model::Command, view::SessionInfo};
+
+/// Who takes the session.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents the body, which is read field by field")]
+pub(super) struct AcceptRequest {
+    /// The agent's own id; a supervisor may name another.
+    #[schema(max_length = 64)]
+    cs_id: String,
+}
+
+/// Accept a session
+///
+/// From `pending` only. Of several who accept at once one wins; the others get 400 with `errors.manualCsId` naming
+/// the winner. Accepting what is one's own already changes nothing.
+#[utoipa::path(post, path = "/sessions/{sessionId}/accept", tag = "desk", request_body = AcceptRequest,
+    params(("sessionId" = String, Path, description = "`sess_…`")),
+    responses((status = 200, body = DeskEnvelope<SessionInfo>), Refusals))]
+pub(super) async fn accept_session(
+    State(desk): State<Desk>,
+    agent: Agent,
+    PathId(id): PathId,
+    Body(mut f): Body,
+) -> DeskReply<SessionInfo> {
+    let text::Line(cs_id) = f.required::<text::Line<64>>("csId");
+    f.finish()?;
+    let named = agent.named(Some(&cs_id))?;
+    let actor = agent.actor(Some(&named));
+    // Whoever is named by another does not act, but is given the session.
+    let command = match actor.id() == Some(named.as_str()) {
+        true => Command::Accept,
+        false => Command::Assign { to: named },
+    };
+    let row = desk.command(&agent, &actor, &id, &command).await?;
+    desk_ok(SessionInfo::from(&row))
+}

@@ -1,0 +1,18 @@
+//! `GET /sessions/{sessionId}`
+
+use axum::extract::State;
+use httpkit::{DeskEnvelope, DeskReply, PathId, Refusals, desk_ok};
+
+use crate::{Desk, auth::Agent, view::SessionInfo};
+
+/// Get a session
+#[utoipa::path(get, path = "/sessions/{sessionId}", tag = "desk",
+    params(("sessionId" = String, Path, description = "`sess_…`")),
+    responses((status = 200, body = DeskEnvelope<SessionInfo>), Refusals))]
+pub(super) async fn get_session(
+    State(desk): State<Desk>,
+    agent: Agent,
+    PathId(id): PathId,
+) -> DeskReply<SessionInfo> {
+    desk_ok(SessionInfo::from(&desk.visible(&agent, &id).await?))
+}

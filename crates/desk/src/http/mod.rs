@@ -1,0 +1,24 @@
+//! The routes of the desk: seed 004's sessions, and what agents need beside them.
+
+mod accept;
+mod close;
+mod get_session;
+mod history;
+mod list_sessions;
+mod message;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::Desk;
+
+/// All routes, relative to `/api`.
+pub fn router(desk: Desk) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list_sessions::list_sessions))
+        .routes(routes!(get_session::get_session))
+        .routes(routes!(history::history))
+        .routes(routes!(accept::accept_session))
+        .routes(routes!(message::send_message))
+        .routes(routes!(close::close_session))
+        .with_state(desk)
+}

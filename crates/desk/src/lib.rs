@@ -1,0 +1,75 @@
+//! The desk: customers write on WeCom, Douyin and JD; the assistant answers first, people take over live.
+//!
+//! Owns the `desk_…` tables. Promises:
+//! - A customer's message is stored once however often its channel repeats it, in the order in which it is numbered,
+//!   and acknowledged only when it is stored. It is taken in every state of a session.
+//! - Of many who act on a session at once one wins; the others are told who did. The assistant's answer to what it
+//!   saw is dropped when a person came in between: there are never two voices.
+//! - An agent's stream has a number for each thing that they are told, without gaps, in the transaction of the change.
+//! - What goes to a customer is a dispatch, sent in the order of its session, under an id that the channel knows it by.
+//! - Every change of a session's state is on record with who did it and why.
+
+mod auth;
+mod frames;
+mod http;
+mod migrations;
+mod model;
+mod ops;
+mod receive;
+mod store;
+mod view;
+mod work;
+
+use std::sync::Arc;
+
+use accounts::Accounts;
+use axum::extract::FromRef;
+use db::Db;
+use kernel::Clock;
+
+pub use auth::Agent;
+pub use http::router;
+pub use migrations::MIGRATIONS;
+pub use model::{
+    Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
+};
+pub use receive::{Received, Source};
+pub use work::{SEND, TURN};
+
+/// How the desk behaves here.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Whether agents need a token; without, whoever reaches the server is a supervisor.
+    pub auth: bool,
+}
+
+/// The slice's state. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) accounts: Accounts,
+    pub(crate) config: Config,
+}
+
+impl Desk {
+    /// The slice on the accounts' database.
+    #[must_use]
+    pub fn new(accounts: Accounts, config: Config) -> Self {
+        Self(Arc::new(Inner { accounts, config }))
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        self.0.accounts.db()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.0.accounts.clock()
+    }
+}
+
+impl FromRef<Desk> for Accounts {
+    fn from_ref(desk: &Desk) -> Self {
+        desk.0.accounts.clone()
+    }
+}

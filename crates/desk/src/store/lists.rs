@@ -1,0 +1,58 @@
+//! SQL for the lists of sessions and messages.
+
+use db::{Conn, Result, args, sql};
+
+use super::{messages, sessions};
+use crate::{
+    model::{ChannelType, Status},
+    store::{MessageRow, SessionRow},
+};
+
+/// What a list of sessions is narrowed to.
+#[derive(Debug, Default)]
+pub(crate) struct Filter<'a> {
+    pub(crate) status: Option<Status>,
+    pub(crate) owner: Option<&'a str>,
+    pub(crate) channel_type: Option<ChannelType>,
+    /// Only those that this agent may see: waiting, with the assistant, or their own.
+    pub(crate) seen_by: Option<&'a str>,
+    /// Sessions older than this one.
+    pub(crate) before: Option<&'a str>,
+    pub(crate) limit: i64,
+}
+
+/// Sessions, the newest first.
+pub(crate) async fn list(conn: &mut Conn, f: &Filter<'_>) -> Result<Vec<SessionRow>> {
+    conn.all(
+        sql!(concat!(
+            "SELECT ",
+            sessions::columns!(),
+            " FROM desk_sessions
+             WHERE (CAST($1 AS TEXT) IS NULL OR status = $1) AND (CAST($2 AS TEXT) IS NULL OR manual_cs_id = $2)
+                AND (CAST($3 AS TEXT) IS NULL OR channel_type = $3)
+                AND (CAST($4 AS TEXT) IS NULL OR manual_cs_id = $4 OR status IN ('ai', 'pending'))
+                AND (CAST($5 AS TEXT) IS NULL OR id < $5)
+             ORDER BY id DESC LIMIT $6"
+        )),
+        args![f.status, f.owner, f.channel_type, f.seen_by, f.before, f.limit],
+    )
+    .await
+}
+
+/// A session's messages from one number on, in order.
+pub(crate) async fn history(
+    conn: &mut Conn,
+    session: &str,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<MessageRow>> {
+    conn.all(
+        sql!(concat!(
+            "SELECT ",
+            messages::columns!(),
+            " FROM desk_messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+        )),
+        args![session, after, limit],
+    )
+    .await
+}

@@ -1,0 +1,118 @@
+//! What the API shows of sessions and messages: the seed's fields, and what else an agent needs.
+
+use kernel::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    model::{ChannelType, MessageStatus, SenderType, Status},
+    store::{MessageRow, SessionRow},
+};
+
+/// A session.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionInfo {
+    /// `sess_…`
+    session_id: String,
+    /// As the channel names them.
+    customer_id: String,
+    customer_name: Option<String>,
+    /// Our account on the channel.
+    kf_id: String,
+    channel_type: ChannelType,
+    status: Status,
+    /// The person who answers.
+    manual_cs_id: Option<String>,
+    /// Grows with every change of `status` or `manualCsId`.
+    version: i64,
+    /// The higher the sooner.
+    priority: i64,
+    /// Since when the customer waits for a person; null when nobody waits.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    waiting_since: Option<Timestamp>,
+    /// Why a person is needed.
+    handover_reason: Option<String>,
+    /// The beginning of the last message.
+    last_message: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_message_time: Option<Timestamp>,
+    /// Without what is not for the customer.
+    message_count: i64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<&SessionRow> for SessionInfo {
+    fn from(row: &SessionRow) -> Self {
+        Self {
+            session_id: row.id.clone(),
+            customer_id: row.customer_id.clone(),
+            customer_name: row.customer_name.clone(),
+            kf_id: row.kf_id.clone(),
+            channel_type: row.channel_type,
+            status: row.status,
+            manual_cs_id: row.manual_cs_id.clone(),
+            version: row.version,
+            priority: row.priority,
+            waiting_since: row.waiting_since,
+            handover_reason: row.handover_reason.clone(),
+            last_message: row.last_message.clone(),
+            last_message_time: row.last_message_at,
+            message_count: row.message_count,
+            closed_at: row.closed_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MessageInfo {
+    /// `msg_…`
+    msg_id: String,
+    session_id: String,
+    /// Its place in its session, from 1, without gaps.
+    seq_no: i64,
+    sender_type: SenderType,
+    sender_id: String,
+    content: String,
+    /// `text`, `image`, `voice`, `video`, `file`, `note`, `event`, or the channel's own type.
+    msg_type: String,
+    /// What its type needs beyond words: a file's address, an answer's sources.
+    payload: Option<Value>,
+    status: MessageStatus,
+    /// Why it did not reach the customer.
+    fail_reason: Option<String>,
+    /// When it was sent, by the channel's clock.
+    #[schema(value_type = String, format = DateTime)]
+    sent_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<&MessageRow> for MessageInfo {
+    fn from(row: &MessageRow) -> Self {
+        Self {
+            msg_id: row.id.clone(),
+            session_id: row.session_id.clone(),
+            seq_no: row.seq,
+            sender_type: row.sender_type,
+            sender_id: row.sender_id.clone(),
+            content: row.content.clone(),
+            msg_type: row.msg_type.clone(),
+            payload: row.payload.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+            status: row.status,
+            fail_reason: row.fail_reason.clone(),
+            sent_at: row.sent_at,
+            created_at: row.created_at,
+        }
+    }
+}

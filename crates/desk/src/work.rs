@@ -1,0 +1,43 @@
+//! The desk's dispatch kinds.
+
+use db::{Result, Tx};
+use dispatch::NewDispatch;
+use kernel::Timestamp;
+
+use crate::store::{MessageRow, SessionRow};
+
+/// The assistant's turn in a session; its payload is the session's version that it answers to.
+pub const TURN: &str = "desk.turn";
+/// One message on its way to a customer; its id is that of the message.
+pub const SEND: &str = "desk.send";
+
+/// The assistant is to answer the session's last message.
+pub(crate) async fn schedule_turn(tx: &mut Tx, row: &SessionRow, now: Timestamp) -> Result<()> {
+    let turn = NewDispatch {
+        id: format!("{}/turn/{}", row.id, row.last_customer_seq),
+        kind: TURN,
+        subject: row.id.clone(),
+        destination: "assistant".to_owned(),
+        payload: Some(row.version.to_string()),
+        due_at: now,
+    };
+    dispatch::enqueue(tx, now, &[turn]).await.map(drop)
+}
+
+/// A queued message is to go to its customer.
+pub(crate) async fn schedule_send(
+    tx: &mut Tx,
+    row: &SessionRow,
+    message: &MessageRow,
+    now: Timestamp,
+) -> Result<()> {
+    let send = NewDispatch {
+        id: message.id.clone(),
+        kind: SEND,
+        subject: row.id.clone(),
+        destination: row.account_id.clone(),
+        payload: None,
+        due_at: now,
+    };
+    dispatch::enqueue(tx, now, &[send]).await.map(drop)
+}

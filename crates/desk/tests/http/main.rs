@@ -1,0 +1,12 @@
+//! The desk through the whole server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::large_futures,
+    reason = "tests"
+)]
+
+mod desk;
+mod sessions;
