@@ -1,14 +1,15 @@
 //! The project's own commands: `cargo xtask run` starts the server, `cargo xtask test` checks everything.
 //!
 //! Promises
-//! - `test` needs nothing but a Rust toolchain and a PostgreSQL that is installed or can be: it fails when
-//!   there is none, because a scenario that quietly skipped one of the two databases proves nothing.
+//! - `test` needs nothing but a Rust toolchain, and a PostgreSQL and a NATS server that are there or can be fetched: it
+//!   fails when there is none, because a scenario that quietly skipped one of the two databases proves nothing.
 //! - Nothing outlives a command: the PostgreSQL of a test run is gone afterwards, however the run ended.
 //! - Quick to build: standard library, `anyhow` and `serde_json` alone.
 #![allow(clippy::print_stdout, reason = "a command-line tool speaks on its standard output")]
 
 mod cargo;
 mod fuzz;
+mod nats;
 mod peers;
 mod postgres;
 mod steps;
@@ -25,7 +26,8 @@ cargo xtask test [--only-tests] [filter…]      every check, then every test on
                                                a filter picks tests (nextest syntax) and leaves out doc tests
 cargo xtask fmt | tidy | clippy | doc | fuzz   one of the checks of `test`
 cargo xtask peers                              install the test peers; prints where they are
-cargo xtask postgres                           a PostgreSQL like that of the tests, until Ctrl-C";
+cargo xtask postgres                           a PostgreSQL like that of the tests, until Ctrl-C
+cargo xtask nats                               a NATS server for events between processes, until Ctrl-C";
 
 fn main() -> ExitCode {
     match command(env::args().skip(1).collect()) {
@@ -52,6 +54,7 @@ fn command(args: Vec<String>) -> Result<ExitCode> {
         }
         ("postgres", []) => postgres::foreground().map(|()| ExitCode::SUCCESS),
         (postgres::KEEPER, [bin]) => postgres::keep(bin.into()).map(|()| ExitCode::SUCCESS),
+        ("nats", []) => match nats::foreground(&root)? {},
         ("help" | "--help" | "-h", _) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

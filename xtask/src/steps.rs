@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cargo::{cargo, has_nextest},
-    fuzz, peers,
+    fuzz, nats, peers,
     postgres::Server,
     summary::{Counts, Runner, pass_through},
     tidy,
@@ -88,6 +88,7 @@ impl<'a> Run<'a> {
     fn tests(&mut self, filter: &[String]) -> Result<()> {
         let server = self.step("postgres", |_| Server::start())?;
         println!("PostgreSQL for the tests: {}", server.url);
+        let nats = self.step("nats", |run| nats::find_or_fetch(run.root))?;
         let peers = self.step("peers", |run| peers::install(run.root))?;
         self.step("tests", |run| {
             let mut command = cargo(run.root);
@@ -99,7 +100,7 @@ impl<'a> Run<'a> {
             }
             command.args(filter);
             command.env("HONGYAN_TEST_POSTGRES", &server.url).env("HONGYAN_TEST_PG_BIN", &server.bin);
-            command.env("HONGYAN_TEST_PEERS", &peers);
+            command.env("HONGYAN_TEST_PEERS", &peers).env("HONGYAN_TEST_NATS_SERVER", &nats);
             run.count(runner, &mut command)
         })?;
         if !filter.is_empty() {

@@ -228,8 +228,9 @@ fn end_of(text: &str) -> anyhow::Result<Timestamp> {
 }
 
 fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {
-    // At each start PostgreSQL says that what was to be made is there already; genai logs what people wrote.
-    let level = format!("tokio_postgres=warn,genai=off,{}", settings.log_level);
+    // At each start PostgreSQL says that what was to be made is there already; genai logs what people wrote; of NATS
+    // its link says what matters.
+    let level = format!("tokio_postgres=warn,async_nats=error,genai=off,{}", settings.log_level);
     let filter = tracing_subscriber::EnvFilter::try_new(level)
         .context("log.level (HONGYAN_LOG__LEVEL): must be a level such as info, or tracing directives")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

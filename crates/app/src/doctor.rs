@@ -1,15 +1,22 @@
 //! `hongyan doctor`: does this installation have what it needs to keep its promises?
 
 use anyhow::Context as _;
+use bus::nats;
 use kernel::Clock;
 
-use crate::{cli::say, data, keyring, settings::Settings, system};
+use crate::{
+    cli::say,
+    data, keyring,
+    settings::{Database, Settings},
+    system,
+};
 
 /// Checks everything and says what it finds; whether all is well.
 pub(crate) async fn run(settings: &Settings) -> bool {
     let mut well = report("settings", Ok("valid".to_owned()));
     well &= report("data folder", data_folder(settings));
     well &= report("database", database(settings).await);
+    well &= report("events", events(settings).await);
     well &= report("files", files(settings));
     well &= report("mail", mail(settings).await);
     well &= report("assistant", Ok(assistant(settings)));
@@ -64,6 +71,24 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
         }
     }
     Ok(text)
+}
+
+/// A server runs without NATS, but its operator wants to know.
+async fn events(settings: &Settings) -> anyhow::Result<String> {
+    let Some(url) = &settings.nats else {
+        return Ok(match settings.database {
+            Database::Sqlite(_) => "within the one process".to_owned(),
+            Database::Postgres(_) => "between processes by the database's NOTIFY".to_owned(),
+        });
+    };
+    let db = system::open_database(settings).await?;
+    let subject = nats::subject(&db::installation(&mut db.read().await?).await?);
+    let found = nats::check(url, &subject).await.context("events.url (HONGYAN_EVENTS__URL)")?;
+    Ok(format!(
+        "over NATS {}, subject {subject}, heard after {} µs",
+        found.version,
+        found.round_trip.as_micros()
+    ))
 }
 
 fn files(settings: &Settings) -> anyhow::Result<String> {

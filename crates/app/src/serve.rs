@@ -4,6 +4,7 @@ use std::{future::IntoFuture, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
+use bus::nats::{self, Link};
 use kernel::Clock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
@@ -44,6 +45,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let returned = returned_mail(settings).await?;
     let system = System::build(settings, clock.clone(), &public_url).await?;
     share_clock(&system, &clock).await?;
+    let link = share_events(&system, settings).await?;
 
     // Before anything is in hand: until then the signals' own way of ending the process does no harm.
     let signalled = signalled()?;
@@ -85,6 +87,9 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     tracker.close();
     if tokio::time::timeout(GRACE, tracker.wait()).await.is_err() {
         give_back(&system).await;
+    }
+    if let Some(link) = link {
+        link.close().await;
     }
     tracing::info!("stopped");
     Ok(())
@@ -183,6 +188,14 @@ async fn share_clock(system: &System, clock: &Clock) -> db::Result<()> {
         clock.adjust(offset);
     }
     Ok(())
+}
+
+/// Where NATS carries the events, they travel from now on, or as soon as it is there.
+async fn share_events(system: &System, settings: &Settings) -> anyhow::Result<Option<Link>> {
+    let Some(url) = &settings.nats else { return Ok(None) };
+    let subject = nats::subject(&db::installation(&mut system.db.read().await?).await?);
+    let link = Link::start(&system.db, url, subject).await;
+    Ok(Some(link.context("events.url (HONGYAN_EVENTS__URL)")?))
 }
 
 /// Sums up what the histograms have taken, which otherwise waits in memory for the next scrape.

@@ -6,6 +6,7 @@
 mod assistant;
 mod bounces;
 mod desk;
+mod events;
 pub mod push;
 
 use std::{
@@ -35,6 +36,8 @@ pub struct Settings {
     pub worker: bool,
     /// Which database.
     pub database: Database,
+    /// The NATS that carries events between processes; `None` where the database does.
+    pub nats: Option<bus::nats::Url>,
     /// Where files are.
     pub storage: PathBuf,
     /// Whether requests are limited by rate.
@@ -213,7 +216,9 @@ impl Reader {
         let data_dir = PathBuf::from(self.text("data_dir").unwrap_or_else(|| "./data".to_owned()));
         let mail = self.mail();
         let (api, worker) = self.read("server.roles", roles).unwrap_or((true, true));
-        self.read("events.url", events);
+        let database = self
+            .read("database.url", database)
+            .unwrap_or_else(|| Database::Sqlite(data_dir.join("hongyan.db")));
         Settings {
             listen: self
                 .read("server.listen", addresses)
@@ -221,9 +226,8 @@ impl Reader {
             public_url: self.read("server.public_url", public_url),
             api,
             worker,
-            database: self
-                .read("database.url", database)
-                .unwrap_or_else(|| Database::Sqlite(data_dir.join("hongyan.db"))),
+            nats: self.nats(&database),
+            database,
             storage: self.read("storage.url", storage).unwrap_or_else(|| data_dir.join("files")),
             limits: self.read("limits.enabled", boolean).unwrap_or(true),
             verify_email: self.verify_email(mail.smtp_url.is_some()),
@@ -323,13 +327,6 @@ fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-fn events(text: &str) -> Result<(), String> {
-    match text {
-        "memory:" => Ok(()),
-        _ => Err("must be memory: (processes that share a PostgreSQL hear each other through it)".to_owned()),
-    }
-}
-
 fn database(text: &str) -> Result<Database, String> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         db::check_postgres_url(text)?;
@@ -391,7 +388,7 @@ mod tests {
             ("HONGYAN_DATABASE__URL", "mysql://root:geheim@db/x"),
             ("HONGYAN_LETTERS__MIN_LEAD", "soon"),
             ("HONGYAN_MAIL__TRANSPORT", "smtp"),
-            ("HONGYAN_EVENTS__URL", "nats://x"),
+            ("HONGYAN_EVENTS__URL", "kafka://root:geheim@x"),
             ("HONGYAN_LIMITS__ENABLE", "true"),
         ])
         .unwrap_err();

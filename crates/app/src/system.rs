@@ -46,6 +46,7 @@ pub fn sealed_tables() -> Vec<&'static dyn SealedTable> {
 pub async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
     let db = match &settings.database {
         Database::Sqlite(file) => Db::open_sqlite(file),
+        Database::Postgres(url) if settings.nats.is_some() => Db::connect_postgres_silently(url).await,
         Database::Postgres(url) => Db::connect_postgres(url).await,
     };
     db.context("database.url (HONGYAN_DATABASE__URL): the database cannot be opened")

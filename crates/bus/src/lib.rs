@@ -3,6 +3,10 @@
 //! An event carries no data: it says "look again", and the row is the truth. It is heard after the commit of
 //! the transaction that published it, in every process that shares the database, and may be lost with a
 //! connection. What must not be lost is a dispatch, not an event.
+//!
+//! Between processes events take the notices' way: PostgreSQL's `NOTIFY`, or [`nats`].
+
+pub mod nats;
 
 use db::{Db, Notice, Tx};
 use tokio::sync::broadcast;

@@ -45,8 +45,18 @@ impl Db {
     /// The URL is malformed, or the first connection fails.
     pub async fn connect_postgres(url: &str) -> Result<Self> {
         let signals = Signals::new();
-        let pg = pg::Pg::connect(url, signals.clone()).await?;
+        let pg = pg::Pg::connect(url, Some(signals.clone())).await?;
         Ok(Self { engine: Engine::Pg(Arc::new(pg)), signals })
+    }
+
+    /// [`Db::connect_postgres`] where the processes do not hear each other through the database: something else
+    /// carries their notices, which it takes from [`Signals::said`] and gives to [`Signals::hear`].
+    ///
+    /// # Errors
+    /// As [`Db::connect_postgres`].
+    pub async fn connect_postgres_silently(url: &str) -> Result<Self> {
+        let pg = pg::Pg::connect(url, None).await?;
+        Ok(Self { engine: Engine::Pg(Arc::new(pg)), signals: Signals::new() })
     }
 
     /// `sqlite` or `postgres`.

@@ -9,7 +9,7 @@
 //! - SQLite has one writer behind a fair queue. Transactions that wait behind each other share one
 //!   `COMMIT` (group commit), each in a savepoint of its own, and each is acknowledged after that commit.
 //! - What a transaction says with [`Tx::notify`] is heard after its commit, by every process that shares
-//!   the database. It is a hint: it may be lost with a connection, so whoever listens also looks by itself.
+//!   the database, through the database or through what carries it instead. It is a hint: it may be lost with a connection, so whoever listens also looks by itself.
 //! - What is written over or deleted does not stay behind in the pages of a SQLite file.
 //! - Nothing outside this crate names a driver.
 
@@ -27,9 +27,9 @@ mod value;
 pub use conn::{Conn, Db, Snapshot, Tx};
 pub use error::{DbError, Result};
 pub use linkme;
-pub use migrate::{Applied, Migration, applied, known, migrate, migrate_in, pending};
+pub use migrate::{Applied, Migration, applied, installation, known, migrate, migrate_in, pending};
 pub use sealed::{BoxFuture, SealedRow, SealedTable, by_key};
-pub use signal::{Notice, Signals};
+pub use signal::{Notice, Process, Signals};
 pub use value::{Cell, FromCell, FromRow, Row, Value};
 
 pub use pg_url::check_postgres_url;

@@ -1,6 +1,7 @@
 //! PostgreSQL: a pool of connections, `LISTEN` for the others' notices.
 //!
-//! Notices travel on one channel, `hongyan`, as `{process}|{topic}|{payload}`.
+//! Notices travel on one channel, `hongyan`, unless something else carries them: `NOTIFY` lets commits pass one at a
+//! time.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{
     FromRow, Row, Value,
     error::{DbError, Result},
-    signal::{Notice, Signals},
+    signal::{Notice, Process, Signals},
 };
 
 const POOL: usize = 16;
@@ -23,14 +24,26 @@ const WAIT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Pg {
     pool: Pool,
-    process: Arc<str>,
-    listener: tokio::task::JoinHandle<()>,
+    /// `None` where something else carries the notices.
+    listening: Option<Listening>,
+}
+
+struct Listening {
+    process: Process,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 pub(crate) type Client = Object;
 
 impl Pg {
-    pub(crate) async fn connect(url: &str, signals: Signals) -> Result<Self> {
+    /// Hears the others' notices by `LISTEN`, and says its own by `NOTIFY`, if there are `signals` for them.
+    pub(crate) async fn connect(url: &str, signals: Option<Signals>) -> Result<Self> {
         let mut config: Config =
             url.parse().map_err(|e| DbError::Other(format!("not a PostgreSQL URL: {e}")))?;
         config.connect_timeout(CONNECT).application_name("hongyan");
@@ -53,15 +66,18 @@ impl Pg {
             .build()
             .map_err(DbError::other)?;
         drop(pool.get().await?);
-        let process: Arc<str> =
-            std::str::from_utf8(&kernel::id::random::<16>().map_err(DbError::other)?.map(hex))
-                .map_err(DbError::other)?
-                .into();
-        let (ready, listening) = oneshot::channel();
-        let listener = tokio::spawn(listen(config, tls, Arc::clone(&process), signals, ready));
-        // Whatever others commit from here on is heard. If it cannot be, that is in the log.
-        let _ = listening.await;
-        Ok(Self { pool, process, listener })
+        let listening = match signals {
+            None => None,
+            Some(signals) => {
+                let process = Process::new().map_err(DbError::other)?;
+                let (ready, heard) = oneshot::channel();
+                let task = tokio::spawn(listen(config, tls, process.clone(), signals, ready));
+                // Whatever others commit from here on is heard. If it cannot be, that is in the log.
+                let _ = heard.await;
+                Some(Listening { process, task })
+            }
+        };
+        Ok(Self { pool, listening })
     }
 
     pub(crate) async fn get(&self) -> Result<Client> {
@@ -83,7 +99,7 @@ impl Pg {
         let client = self.get().await?;
         Ok(PgTx {
             client: Some(client),
-            process: Arc::clone(&self.process),
+            process: self.listening.as_ref().map(|l| l.process.clone()),
             pending: vec![begin],
             begun: false,
             failed: false,
@@ -116,16 +132,6 @@ impl Pg {
     }
 }
 
-impl Drop for Pg {
-    fn drop(&mut self) {
-        self.listener.abort();
-    }
-}
-
-fn hex(byte: u8) -> u8 {
-    b"0123456789abcdef".get(usize::from(byte & 15)).copied().unwrap_or(b'0')
-}
-
 fn tls() -> MakeRustlsConnect {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -141,7 +147,8 @@ fn tls() -> MakeRustlsConnect {
 /// `BEGIN` and the savepoints' commands travel with the next statement, so they cost no round trip.
 pub(crate) struct PgTx {
     client: Option<Client>,
-    process: Arc<str>,
+    /// Who says its notices by `NOTIFY`, if they go that way.
+    process: Option<Process>,
     pending: Vec<&'static str>,
     /// `BEGIN` was sent.
     begun: bool,
@@ -192,10 +199,8 @@ impl PgTx {
     }
 
     pub(crate) async fn commit(mut self, notices: Vec<Notice>, signals: Signals) -> Result<()> {
-        if !notices.is_empty() {
-            let process = &self.process;
-            let payloads: Vec<String> =
-                notices.iter().map(|n| format!("{process}|{}|{}", n.topic, n.payload)).collect();
+        if let Some(process) = self.process.as_ref().filter(|_| !notices.is_empty()) {
+            let payloads: Vec<String> = notices.iter().map(|n| process.say(n)).collect();
             self.run(async |client| {
                 exec(
                     client,
@@ -275,7 +280,7 @@ fn params<'a>(args: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
 async fn listen(
     config: Config,
     tls: MakeRustlsConnect,
-    process: Arc<str>,
+    process: Process,
     signals: Signals,
     ready: oneshot::Sender<()>,
 ) {
@@ -294,7 +299,7 @@ async fn listen(
 async fn listen_once(
     config: &Config,
     tls: &MakeRustlsConnect,
-    process: &str,
+    process: &Process,
     signals: &Signals,
     ready: &mut Option<oneshot::Sender<()>>,
 ) -> Result<()> {
@@ -306,7 +311,7 @@ async fn listen_once(
         tokio::select! {
             listening = &mut subscribe => {
                 listening?;
-                signals.publish(Notice { topic: "*".into(), payload: "".into() });
+                signals.hear(Notice::look_at_everything());
                 if let Some(ready) = ready.take() {
                     // Whoever connected may have given up.
                     let _ = ready.send(());
@@ -314,18 +319,13 @@ async fn listen_once(
             }
             message = messages.next() => match message.transpose()? {
                 None => return Ok(()),
-                Some(AsyncMessage::Notification(n)) => hear(process, n.payload(), signals),
+                Some(AsyncMessage::Notification(n)) => {
+                    if let Some(notice) = process.hear(n.payload()) {
+                        signals.hear(notice);
+                    }
+                }
                 Some(_) => {}
             }
         }
-    }
-}
-
-fn hear(process: &str, payload: &str, signals: &Signals) {
-    let mut parts = payload.splitn(3, '|');
-    if let (Some(from), Some(topic), Some(payload)) = (parts.next(), parts.next(), parts.next())
-        && from != process
-    {
-        signals.publish(Notice { topic: topic.into(), payload: payload.into() });
     }
 }

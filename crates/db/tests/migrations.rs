@@ -24,6 +24,22 @@ testkit::both! {
         assert!(pending(&t.db, &[FIRST, SECOND]).await.unwrap().is_empty());
     }
 
+    /// The same on every connection, another in another database.
+    async fn an_installation_is_known_by_its_database(t) {
+        let other = testkit::TestDb::sqlite(&[]).await;
+        for (db, at) in [(&t.db, 1_900_000_000_000_000), (&other.db, 1_900_000_000_000_001)] {
+            migrate(db, &[FIRST], Timestamp::from_micros(at)).await.unwrap();
+        }
+        migrate(&t.db, &[FIRST, SECOND], Timestamp::from_micros(2_000_000_000_000_000)).await.unwrap();
+        let mut ids = Vec::new();
+        for db in [&t.db, &t.again().await, &other.db] {
+            ids.push(db::installation(&mut db.read().await.unwrap()).await.unwrap());
+        }
+        assert_eq!(ids[0], ids[1]);
+        assert_ne!(ids[0], ids[2]);
+        assert!(ids.iter().all(|id| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit())), "{ids:?}");
+    }
+
     async fn by_several_processes_at_once(t) {
         let mut handles = Vec::new();
         for _ in 0..4 {

@@ -15,6 +15,7 @@
 
 #[cfg(feature = "app")]
 pub mod app;
+pub mod nats;
 #[cfg(feature = "push")]
 pub mod push;
 

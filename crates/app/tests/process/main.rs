@@ -1,7 +1,8 @@
 //! The program itself: the real binary as a process of its own, over real sockets, with real signals.
 //!
 //! On SQLite, and on PostgreSQL where `HONGYAN_TEST_POSTGRES` names one (a schema for each test); the tests that
-//! restart PostgreSQL make a cluster of their own with the programs of `HONGYAN_TEST_PG_BIN`.
+//! restart PostgreSQL make a cluster of their own with the programs of `HONGYAN_TEST_PG_BIN`, those about NATS start the
+//! server that `HONGYAN_TEST_NATS_SERVER` names.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,6 +22,7 @@ mod keyring;
 mod kill;
 mod logs;
 mod mail;
+mod nats;
 mod outage;
 mod roles;
 mod routes;

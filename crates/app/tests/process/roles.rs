@@ -60,7 +60,7 @@ async fn one_answers_and_one_delivers() {
 }
 
 /// The data of so many events.
-async fn events(stream: tokio::net::TcpStream, count: usize) -> Vec<Value> {
+pub async fn events(stream: tokio::net::TcpStream, count: usize) -> Vec<Value> {
     let mut lines = BufReader::new(stream).lines();
     let mut all = Vec::new();
     while all.len() < count {
