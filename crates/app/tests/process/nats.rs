@@ -1,6 +1,6 @@
 //! One process that answers and one that delivers, on one PostgreSQL, with NATS between them.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use kernel::Timestamp;
 use testkit::nats::Nats;
@@ -109,4 +109,28 @@ async fn wrong_credentials_are_said_and_never_shown() {
     let server = right.serve().await;
     connected(&Client::new(server.address), 1).await;
     assert!(right.done(&["doctor"], "").contains("ok   events: over NATS"));
+}
+
+/// `tls://` trusts what the machine trusts, and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls() {
+    let Some(home) = Home::postgres().await else { return };
+    let dir = testkit::tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let settings =
+        format!("tls {{ cert_file: \"{}\", key_file: \"{}\" }}", certificate.display(), key.display());
+    let Some(nats) = Nats::start(&settings) else { return };
+    let home = home.set("EVENTS__URL", &format!("tls://{}", nats.host()));
+    home.done(&["migrate"], "");
+    for trusted in [true, false] {
+        let mut doctor = home.command(&["doctor"]);
+        if trusted {
+            doctor.env("SSL_CERT_FILE", &certificate);
+        }
+        let report = said(&doctor.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap());
+        assert_eq!(report.contains("ok   events: over NATS"), trusted, "{report}");
+    }
 }
