@@ -84,10 +84,12 @@ fn walk(dir: &Path, prefix: &str, out: &mut Vec<Source>) -> Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path();
         let kind = entry.file_type()?;
+        // `.git` is a file where the folder is a second work tree of its repository.
+        if MADE.contains(&name.as_str()) {
+            continue;
+        }
         if kind.is_dir() {
-            if !MADE.contains(&name.as_str()) {
-                walk(&path, &format!("{prefix}{name}/"), out)?;
-            }
+            walk(&path, &format!("{prefix}{name}/"), out)?;
         } else if kind.is_file() {
             let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
             // What is not UTF-8 is an image, a font or a database.
