@@ -435,3 +435,6 @@ impl State {
 fn weight(frame: &Frame) -> usize {
     frame.bytes().len() + ENTRY
 }
+
+#[cfg(test)]
+mod tests;

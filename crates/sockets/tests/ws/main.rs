@@ -1,0 +1,11 @@
+//! Real sockets on loopback: what peers may do, what they must not, and what they get.
+
+#![allow(missing_docs, reason = "tests")]
+
+mod chunks;
+mod ending;
+mod handshake;
+mod house;
+mod node;
+mod protocol;
+mod sending;
