@@ -39,8 +39,9 @@ impl House {
         let (mut parts, _) = request.into_parts();
         let id = parts.uri.query().and_then(|q| q.strip_prefix("id=")).and_then(|id| id.parse().ok());
         let hub = self.hub.clone();
-        let answer = Upgrade::from_parts(&mut parts)
-            .and_then(|upgrade| upgrade.accept(&hub, move |socket| self.serve(socket, id.unwrap_or_default())));
+        let answer = Upgrade::from_parts(&mut parts).and_then(|upgrade| {
+            upgrade.accept(&hub, move |socket| self.serve(socket, id.unwrap_or_default()))
+        });
         match answer {
             Ok(answer) => answer.into_response(),
             Err(problem) => (axum::http::StatusCode::BAD_REQUEST, problem.to_string()).into_response(),

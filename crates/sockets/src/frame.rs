@@ -43,8 +43,9 @@ impl Frame {
         let mut payload = Vec::new();
         if let Some(code) = code {
             payload.extend(code.to_be_bytes());
-            let fits = reason.floor_char_boundary(CONTROL - payload.len());
-            payload.extend(reason.as_bytes().iter().take(fits));
+            let most = reason.len().min(CONTROL - payload.len());
+            let fits = (0..=most).rev().find(|n| reason.is_char_boundary(*n));
+            payload.extend(reason.bytes().take(fits.unwrap_or_default()));
         }
         Self { bytes: encode(CLOSE, &payload), latest: None }
     }

@@ -1,6 +1,6 @@
 //! [`Hub`]: all sockets of a process. It tells all of them something, finds out who is gone, and closes the house.
 //!
-//! Promise: after [`Hub::run`] has returned no socket of the hub is left.
+//! Promise: when [`Hub::run`] returns, every connection has been closed or cut off, and none comes any more.
 
 use std::{
     collections::HashMap,

@@ -21,13 +21,14 @@ use crate::{
 };
 
 /// What is read at once, and kept by each socket: an agent's command. A longer message gets what it needs.
-const READ: usize = 1024;
+const READ: usize = 512;
 
 /// The reading half of a connection. Dropping it closes the connection: [`NORMAL`], or [`INTERNAL`] in a panic.
 #[derive(Debug)]
 pub struct Socket {
     link: Arc<Link>,
-    protocol: WebSocketContext,
+    /// Boxed, for a socket is moved through several futures, each of which has room for it.
+    protocol: Box<WebSocketContext>,
 }
 
 impl Socket {
@@ -38,7 +39,7 @@ impl Socket {
             .max_message_size(Some(message_limit))
             .max_frame_size(Some(message_limit));
         let protocol = WebSocketContext::from_partially_read(already_read, Role::Server, Some(config));
-        Self { link, protocol }
+        Self { link, protocol: Box::new(protocol) }
     }
 
     /// What to send with. It may outlive the socket.

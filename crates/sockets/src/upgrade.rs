@@ -49,7 +49,8 @@ impl Upgrade {
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
         let key = key.filter(|key| BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16));
-        let key = key.ok_or_else(|| Problem::bad_request("Sec-WebSocket-Key", "must be 16 bytes in base64"))?;
+        let key =
+            key.ok_or_else(|| Problem::bad_request("Sec-WebSocket-Key", "must be 16 bytes in base64"))?;
         let accept = HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Problem::internal())?;
         let offered = tokens(headers, SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
         // Only a connection of HTTP/1.1 can be handed over.

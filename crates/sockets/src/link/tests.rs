@@ -90,7 +90,8 @@ async fn a_burst_is_not_slowness() {
 #[tokio::test]
 async fn who_takes_nothing_is_closed_with_whole_frames() {
     let (link, peer) = link(40_000).await;
-    let sent = (0..1000).take_while(|n| link.send(&Frame::text(&format!("{n:05}{}", "x".repeat(3000))))).count();
+    let sent =
+        (0..1000).take_while(|n| link.send(&Frame::text(&format!("{n:05}{}", "x".repeat(3000))))).count();
     assert!((13..1000).contains(&sent), "{sent}");
     let end = link.end().unwrap();
     assert_eq!((end.by, end.code), (By::Us, SLOW));

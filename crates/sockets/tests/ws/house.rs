@@ -167,13 +167,9 @@ impl Peer {
             if let Some(frame) = self.take() {
                 return Some(frame);
             }
-            let mut chunk = [0; 16 * 1024];
-            match self.stream.read(&mut chunk).await.unwrap() {
-                0 => {
-                    assert!(self.unread.is_empty(), "a torn frame at the end");
-                    return None;
-                }
-                n => self.unread.extend(&chunk[..n]),
+            if self.stream.read_buf(&mut self.unread).await.unwrap() == 0 {
+                assert!(self.unread.is_empty(), "a torn frame at the end");
+                return None;
             }
         }
     }

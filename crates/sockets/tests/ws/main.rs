@@ -1,6 +1,14 @@
 //! Real sockets on loopback: what peers may do, what they must not, and what they get.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 mod chunks;
 mod ending;

@@ -34,7 +34,11 @@ async fn npm_ws_gets_its_echo_and_our_close() {
     let mut house = House::new(Limits::default()).await;
     let url = format!("ws://{}/", house.address);
     let client = tokio::task::spawn_blocking(move || {
-        std::process::Command::new("node").env("NODE_PATH", peers).args(["-e", SCRIPT, &url]).output().unwrap()
+        std::process::Command::new("node")
+            .env("NODE_PATH", peers)
+            .args(["-e", SCRIPT, &url])
+            .output()
+            .unwrap()
     });
     let mut socket = house.accepted().await;
     let handle = socket.handle();
