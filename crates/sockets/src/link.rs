@@ -278,7 +278,9 @@ impl Link {
         } else if due {
             return self.cut(state, SILENT, "no answer to a ping");
         }
-        let next = *state.next_ping.get_or_insert(now + PING);
+        // Sockets that were opened at once, as after a restart, are not pinged at once.
+        let first = PING - Duration::from_secs(self.id % 10);
+        let next = *state.next_ping.get_or_insert(now + first);
         if now >= next && state.deadline.is_none() {
             state.next_ping = Some(now + PING);
             state.deadline = Some(now + PONG);
