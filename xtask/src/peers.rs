@@ -1,4 +1,4 @@
-//! Servers that others wrote, from npm, for tests to talk to: a language model's stand-in, a push service.
+//! What others wrote, from npm, for tests to talk to: a language model's stand-in, a push service, a WebSocket client.
 //!
 //! Promise: exactly the versions of `xtask/peers/package-lock.json`, in a folder below `target`; tests find
 //! them by `HONGYAN_TEST_PEERS`, which names the `node_modules` folder.

@@ -33,6 +33,20 @@ async fn npm_ws_gets_its_echo_and_our_close() {
     };
     let mut house = House::new(Limits::default()).await;
     let url = format!("ws://{}/", house.address);
+    let serving = async {
+        let mut socket = house.accepted().await;
+        let handle = socket.handle();
+        while let Some(text) = socket.recv().await {
+            if text == "close me" {
+                handle.close(4001, "再见");
+            } else {
+                assert!(handle.room().await);
+                handle.send(&Frame::text(&text));
+            }
+        }
+        assert_eq!(socket.end().unwrap().by, By::Us);
+        std::future::pending::<()>().await;
+    };
     let client = tokio::task::spawn_blocking(move || {
         std::process::Command::new("node")
             .env("NODE_PATH", peers)
@@ -40,18 +54,10 @@ async fn npm_ws_gets_its_echo_and_our_close() {
             .output()
             .unwrap()
     });
-    let mut socket = house.accepted().await;
-    let handle = socket.handle();
-    while let Some(text) = socket.recv().await {
-        if text == "close me" {
-            handle.close(4001, "再见");
-        } else {
-            assert!(handle.room().await);
-            handle.send(&Frame::text(&text));
-        }
-    }
-    assert_eq!(socket.end().unwrap().by, By::Us);
-    let output = client.await.unwrap();
+    let output = tokio::select! {
+        output = client => output.unwrap(),
+        () = serving => unreachable!(),
+    };
     let said = String::from_utf8(output.stdout).unwrap();
     let expected = ["protocol desk.v1", "pong are you there", "closed 4001 再见 after 400"];
     let mut lines: Vec<&str> = said.lines().collect();
