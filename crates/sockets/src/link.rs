@@ -45,6 +45,16 @@ pub enum By {
     Nobody,
 }
 
+impl By {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Us => "us",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {

@@ -17,7 +17,7 @@ use tungstenite::{
 
 use crate::{
     Frame, INTERNAL, INVALID, NORMAL, PROTOCOL, TOO_BIG, UNSUPPORTED,
-    link::{By, End, Link},
+    link::{End, Link},
 };
 
 /// What is read at once, and kept by each socket: an agent's command. A longer message gets what it needs.
@@ -165,15 +165,5 @@ impl Handle {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.0.is_ended()
-    }
-}
-
-impl By {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Peer => "peer",
-            Self::Us => "us",
-            Self::Nobody => "nobody",
-        }
     }
 }
