@@ -33,6 +33,16 @@ impl App {
         Ok(Self { app_key: app_key.to_owned(), app_secret: app_secret.to_owned() })
     }
 
+    /// The value of `event-sign` for a body.
+    #[must_use]
+    pub fn sign(&self, body: &[u8]) -> String {
+        data_encoding::HEXLOWER.encode(&self.digest(body))
+    }
+
+    fn digest(&self, body: &[u8]) -> [u8; 16] {
+        proof::md5(&[self.app_key.as_bytes(), body, self.app_secret.as_bytes()])
+    }
+
     /// Opens a push: the headers `app-id` and `event-sign`, the raw body, and when it was received.
     ///
     /// # Errors
@@ -46,8 +56,7 @@ impl App {
     ) -> Result<Vec<Inbound>, Refusal> {
         let (app_id, sign) =
             app_id.zip(event_sign).ok_or(Refusal::Signature("app-id and event-sign are required"))?;
-        let digest = proof::md5(&[self.app_key.as_bytes(), body, self.app_secret.as_bytes()]);
-        if app_id != self.app_key || !proof::is_hex_of(&digest, sign) {
+        if app_id != self.app_key || !proof::is_hex_of(&self.digest(body), sign) {
             return Err(Refusal::Signature("event-sign is not that of this app"));
         }
         let raw: Value = serde_json::from_slice(body)

@@ -144,7 +144,7 @@ impl App {
         token: &str,
         message: &Outgoing<'_>,
         now: Timestamp,
-    ) -> Result<Vec<(&str, String)>, Unsendable> {
+    ) -> Result<Vec<(&'static str, String)>, Unsendable> {
         Unsendable::check("token", token, 512)?;
         for (field, value) in [("id", message.id), ("to.pin", message.customer), ("from.pin", message.waiter)]
         {

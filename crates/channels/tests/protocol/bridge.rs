@@ -29,8 +29,11 @@ fn message() -> Value {
 /// By headers.
 fn open(body: &[u8]) -> Result<Opened, Refusal> {
     let signed = secret().sign(body, NONCE, now());
-    let headers =
-        Headers { signature: Some(&signed.signature), timestamp: Some(&signed.timestamp), nonce: Some(&signed.nonce) };
+    let headers = Headers {
+        signature: Some(&signed.signature),
+        timestamp: Some(&signed.timestamp),
+        nonce: Some(&signed.nonce),
+    };
     secret().open(headers, "", body, now())
 }
 
@@ -51,11 +54,13 @@ fn each_of_the_three_ways_opens() {
     let body = message().to_string();
     let by_headers = open(body.as_bytes()).unwrap();
     let signed = secret().sign(body.as_bytes(), NONCE, now());
-    let query = format!("signature={}&timestamp={}&nonce={}", signed.signature, signed.timestamp, signed.nonce);
+    let query =
+        format!("signature={}&timestamp={}&nonce={}", signed.signature, signed.timestamp, signed.nonce);
     let by_query = secret().open(Headers::default(), &query, body.as_bytes(), now()).unwrap();
     let mut wrapped = json!({"rawPayload": body, "signature": signed.signature, "nonce": signed.nonce,
         "timestamp": now().seconds()});
-    let by_body = |wrapped: &Value| secret().open(Headers::default(), "", wrapped.to_string().as_bytes(), now());
+    let by_body =
+        |wrapped: &Value| secret().open(Headers::default(), "", wrapped.to_string().as_bytes(), now());
     assert_eq!(by_query, by_headers);
     assert_eq!(by_body(&wrapped).unwrap(), by_headers);
     wrapped["timestamp"] = json!(signed.timestamp);
@@ -86,7 +91,8 @@ fn parts_and_mixtures_are_refused_by_name() {
     assert!(matches!(open(Headers::default(), "", &body), Err(Refusal::Signature(_))));
     let wrapped = json!({"rawPayload": body, "signature": signature, "timestamp": timestamp});
     assert_eq!(field(open(Headers::default(), "", &wrapped.to_string())), "nonce");
-    let wrapped = json!({"rawPayload": message(), "signature": signature, "timestamp": timestamp, "nonce": nonce});
+    let wrapped =
+        json!({"rawPayload": message(), "signature": signature, "timestamp": timestamp, "nonce": nonce});
     assert_eq!(field(open(Headers::default(), "", &wrapped.to_string())), "rawPayload");
     assert!(matches!(open(Headers::default(), "", r#"{"rawPayload":"{}"}"#), Err(Refusal::Signature(_))));
     // Signed twice over.

@@ -37,7 +37,10 @@ fn both_ways_with_npm() {
     assert!(node.status.success(), "{}", String::from_utf8_lossy(&node.stderr));
     let answer: Value = serde_json::from_slice(&node.stdout).unwrap();
     for (n, text) in texts.iter().enumerate() {
-        assert_eq!(answer["opened"][n], json!({"message": text, "id": CORP, "random": answer["opened"][n]["random"]}));
+        assert_eq!(
+            answer["opened"][n],
+            json!({"message": text, "id": CORP, "random": answer["opened"][n]["random"]})
+        );
         let (encrypt, signature) = (&answer["sealed"][n][0], answer["sealed"][n][1].as_str().unwrap());
         let echo = encrypt.as_str().unwrap().replace('+', "%2B");
         let query = format!("msg_signature={signature}&timestamp=1767225600&nonce=n0nce&echostr={echo}");

@@ -65,7 +65,8 @@ fn every_vector_opens_and_seals_to_the_same_bytes() {
 fn the_vectors_say_what_they_say() {
     let vectors = vectors("wecom");
     let opened = |name: &str| {
-        let vector = vectors["positive"].as_array().unwrap().iter().find(|v| text(v, "name").starts_with(name));
+        let vector =
+            vectors["positive"].as_array().unwrap().iter().find(|v| text(v, "name").starts_with(name));
         let vector = vector.unwrap();
         keys_of(vector)
             .open(text(vector, "query"), text(vector, "post_body_xml").as_bytes(), time_of(vector))
@@ -96,7 +97,8 @@ fn what_is_signed_and_malformed_is_refused_by_name() {
             text(vector, "nonce")
         );
         let body = format!("<xml><Encrypt><![CDATA[{encrypt}]]></Encrypt></xml>");
-        let Err(Refusal::Malformed { field: "Encrypt", reason }) = keys.open(&query, body.as_bytes(), now) else {
+        let Err(Refusal::Malformed { field: "Encrypt", reason }) = keys.open(&query, body.as_bytes(), now)
+        else {
             panic!("{} is taken", text(vector, "name"));
         };
         let echo = encrypt.replace('+', "%2B");
@@ -225,9 +227,6 @@ fn one_flipped_bit_is_refused() {
         let mut bent = sealed.msg_signature.clone().into_bytes();
         bent[at] = if bent[at] == b'0' { b'1' } else { b'0' };
         let query = sealed.query().replace(&sealed.msg_signature, std::str::from_utf8(&bent).unwrap());
-        assert!(matches!(
-            keys().open(&query, sealed.body().as_bytes(), now),
-            Err(Refusal::Signature(_))
-        ));
+        assert!(matches!(keys().open(&query, sealed.body().as_bytes(), now), Err(Refusal::Signature(_))));
     }
 }
