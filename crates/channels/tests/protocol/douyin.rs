@@ -166,7 +166,8 @@ fn doudians_items_are_identified_and_kept() {
     let app = doudian::App::new(text(vector, "app_key"), text(vector, "app_secret")).unwrap();
     let (id, sign, body) =
         (text(vector, "header app-id"), text(vector, "header event-sign"), text(vector, "raw_body"));
-    let open = |id, sign, body: &str| app.open(id, sign, body.as_bytes(), received());
+    let open =
+        |id: Option<&str>, sign: Option<&str>, body: &str| app.open(id, sign, body.as_bytes(), received());
     let items = open(Some(id), Some(sign), body).unwrap();
     assert_eq!((items.len(), &items[0].content), (1, &Content::Ignored));
     assert_eq!(items[0].external_id.len(), 40);
