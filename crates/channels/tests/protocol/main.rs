@@ -1,5 +1,12 @@
 //! What channels speak, through the public interface: vectors of others, golden pages, random input, and peers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 mod bridge;
 mod douyin;
