@@ -13,15 +13,19 @@ use crate::Refusal;
 pub fn param<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
     let mut found = None;
     for pair in query.split('&') {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if key != name {
-            continue;
-        }
+        let value = match pair.strip_prefix(name).map(|rest| (rest, rest.strip_prefix('='))) {
+            Some(("", _)) => "",
+            Some((_, Some(value))) => value,
+            _ => continue,
+        };
         if found.is_some() {
             return Err(Refusal::malformed(name, "is given twice"));
         }
-        let value = percent_decode_str(value).decode_utf8();
-        found = Some(value.map_err(|_| Refusal::malformed(name, "is no UTF-8"))?);
+        found = Some(if value.contains('%') {
+            percent_decode_str(value).decode_utf8().map_err(|_| Refusal::malformed(name, "is no UTF-8"))?
+        } else {
+            Cow::Borrowed(value)
+        });
     }
     Ok(found)
 }
@@ -32,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_parameter_is_decoded_once_and_given_once() {
-        let query = "a=1&echostr=x%2By%2F%3D&b=p+q&c";
+        let query = "a=1&echostr=x%2By%2F%3D&b=p+q&c&cc=1&d1=2";
         assert_eq!(param(query, "echostr").unwrap().unwrap(), "x+y/=");
         assert_eq!(param(query, "b").unwrap().unwrap(), "p+q");
         assert_eq!(param(query, "c").unwrap().unwrap(), "");

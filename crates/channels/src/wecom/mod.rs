@@ -7,7 +7,7 @@ mod item;
 mod keys;
 mod page;
 mod send;
-pub mod xml;
+mod xml;
 
 use kernel::Timestamp;
 
@@ -61,6 +61,10 @@ pub enum Callback {
     },
 }
 
+/// What a message is read by.
+const CHILDREN: [&str; 7] =
+    ["Event", "MsgType", "OpenKfId", "Token", "CreateTime", "AuthAddOpenKfId", "AuthDelOpenKfId"];
+
 /// The signature parameters of a query.
 struct Signed<'a> {
     signature: std::borrow::Cow<'a, str>,
@@ -111,7 +115,7 @@ impl Keys {
         let signed = Signed::read(query)?;
         let bad = |reason: String| Refusal::malformed("body", reason);
         let body = std::str::from_utf8(body).map_err(|_| bad("is no UTF-8".to_owned()))?;
-        let envelope = Children::read(body).map_err(bad)?;
+        let envelope = Children::read(body, &["Encrypt", "ToUserName"]).map_err(bad)?;
         let mut encrypts = envelope.all("Encrypt");
         let encrypt = encrypts.next().ok_or_else(|| Refusal::malformed("Encrypt", "is missing"))?;
         if encrypts.next().is_some() {
@@ -145,7 +149,8 @@ impl Keys {
 
 impl Callback {
     fn read(xml: &str) -> Result<Self, Refusal> {
-        let message = Children::read(xml).map_err(|reason| Refusal::malformed("Encrypt", reason))?;
+        let message =
+            Children::read(xml, &CHILDREN).map_err(|reason| Refusal::malformed("Encrypt", reason))?;
         let named = |name: &str| message.get(name).filter(|text| !text.is_empty());
         let list = |name: &str| message.all(name).filter(|id| !id.is_empty()).map(str::to_owned).collect();
         match named("Event").or_else(|| named("MsgType")).unwrap_or_default() {

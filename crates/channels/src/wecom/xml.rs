@@ -1,7 +1,8 @@
 //! The children of an `<xml>` document as names and texts: all the XML that WeCom speaks.
 //!
 //! Promises: no document type, no entities but the five of XML and character references, at most
-//! [`MAX_BYTES`], [`MAX_DEPTH`] and [`MAX_CHILDREN`]. What is below a child's child is checked and left out.
+//! [`MAX_BYTES`], [`MAX_DEPTH`] and [`MAX_CHILDREN`]. Children that nobody asks for are checked and left out, and so is
+//! what is below a child's child.
 
 use std::borrow::Cow;
 
@@ -17,19 +18,20 @@ pub const MAX_DEPTH: usize = 16;
 /// Of the root.
 pub const MAX_CHILDREN: usize = 1024;
 
-/// The root's children in their order.
+/// Children of the root by their names, in their order.
 #[derive(Debug)]
-pub struct Children<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Children<'a>(Vec<(&'static str, Cow<'a, str>)>);
 
 impl<'a> Children<'a> {
-    /// Reads a document; the error says what is wrong with it.
-    pub fn read(document: &'a str) -> Result<Self, String> {
+    /// Reads the children of these names; the error says what is wrong with the document.
+    pub fn read(document: &'a str, names: &'static [&'static str]) -> Result<Self, String> {
         if document.len() > MAX_BYTES {
             return Err(format!("is longer than {MAX_BYTES} bytes"));
         }
         let mut reader = Reader::from_str(document);
         reader.config_mut().expand_empty_elements = true;
-        let mut walk = Walk { children: Vec::with_capacity(8), depth: 0, ended: false };
+        let mut walk =
+            Walk { names, children: Vec::with_capacity(8), count: 0, wanted: false, depth: 0, ended: false };
         loop {
             let event = reader.read_event().map_err(|e| format!("is no XML: {e}"))?;
             if matches!(event, Event::Eof) {
@@ -50,12 +52,17 @@ impl<'a> Children<'a> {
 
     /// The children of that name.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.trim())
+        self.0.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value.trim())
     }
 }
 
 struct Walk<'a> {
-    children: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    names: &'static [&'static str],
+    children: Vec<(&'static str, Cow<'a, str>)>,
+    /// Children so far, whether asked for or not.
+    count: usize,
+    /// The child that we are in is asked for: it is the last of `children`.
+    wanted: bool,
     depth: usize,
     /// The root has ended.
     ended: bool,
@@ -86,10 +93,8 @@ impl<'a> Walk<'a> {
         }
         match self.depth {
             0 if name != "xml" => return Err("has another root than xml".to_owned()),
-            1 if self.children.len() >= MAX_CHILDREN => {
-                return Err(format!("has more than {MAX_CHILDREN} elements"));
-            }
-            1 => self.children.push((Cow::Owned(name.to_owned()), Cow::Borrowed(""))),
+            1 if self.count == MAX_CHILDREN => return Err(format!("has more than {MAX_CHILDREN} elements")),
+            1 => self.child(name),
             MAX_DEPTH.. => return Err(format!("is deeper than {MAX_DEPTH} elements")),
             _ => {}
         }
@@ -97,8 +102,15 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    fn child(&mut self, name: &str) {
+        self.count += 1;
+        let known = self.names.iter().find(|known| **known == name);
+        self.wanted = known.is_some();
+        self.children.extend(known.map(|known| (*known, Cow::Borrowed(""))));
+    }
+
     fn text(&mut self, text: Cow<'a, str>) -> Result<(), String> {
-        match (self.depth, self.children.last_mut()) {
+        match (self.depth, self.children.last_mut().filter(|_| self.wanted)) {
             (2, Some((_, value))) if value.is_empty() => *value = text,
             (2, Some((_, value))) => value.to_mut().push_str(&text),
             (0, _) if !text.trim().is_empty() => return Err("has text outside of its element".to_owned()),
@@ -128,19 +140,19 @@ mod tests {
     use super::*;
 
     fn refused(document: &str) -> String {
-        Children::read(document).map(|c| panic!("{c:?}")).unwrap_err()
+        Children::read(document, &[]).map(|c| panic!("{c:?}")).unwrap_err()
     }
 
     #[test]
     fn children_are_texts_in_order() {
         let document = "<?xml version=\"1.0\"?>\n<!-- c --><xml a=\"1\">\n <A><![CDATA[x<y&z]]></A><B> 1 </B><A>a&amp;b&#x4f60;</A><C/>\
-            <D>p<E>deep</E>q</D>\n</xml>\n";
-        let children = Children::read(document).unwrap();
+            <F>left out</F><D>p<E>deep</E>q</D>\n</xml>\n";
+        let children = Children::read(document, &["A", "B", "C", "D"]).unwrap();
         assert_eq!(children.all("A").collect::<Vec<_>>(), ["x<y&z", "a&b你"]);
         assert_eq!(children.get("B"), Some("1"));
         assert_eq!(children.get("C"), Some(""));
         assert_eq!(children.get("D"), Some("pq"));
-        assert_eq!(children.get("E"), None);
+        assert!(children.get("E").is_none() && children.get("F").is_none());
     }
 
     #[test]
@@ -162,7 +174,7 @@ mod tests {
             assert!(refused(document).contains(why), "{document}: {}", refused(document));
         }
         let deep = |n: usize| format!("<xml>{}{}</xml>", "<A>".repeat(n), "</A>".repeat(n));
-        assert!(Children::read(&deep(MAX_DEPTH - 1)).is_ok());
+        assert!(Children::read(&deep(MAX_DEPTH - 1), &["A"]).is_ok());
         assert!(refused(&deep(MAX_DEPTH)).contains("deeper"));
         assert!(refused(&format!("<xml>{}</xml>", "<A/>".repeat(MAX_CHILDREN + 1))).contains("elements"));
         assert!(refused(&format!("<xml>{}</xml>", " ".repeat(MAX_BYTES))).contains("longer"));
