@@ -97,7 +97,7 @@ impl Keys {
     /// The message of a cipher text whose signature was right. `field` is where it came from, for the error.
     pub(super) fn decrypt(&self, encrypt: &str, field: &'static str) -> Result<String, Refusal> {
         let bad = |reason: &str| Refusal::malformed(field, reason);
-        let mut bytes = LAX.decode(encrypt).map_err(|_| bad("is no base64"))?;
+        let mut bytes = base64_simd::STANDARD.decode_to_vec(encrypt).map_err(|_| bad("is no base64"))?;
         let (blocks, odd) = Array::slice_as_chunks_mut(&mut bytes);
         if blocks.is_empty() || !odd.is_empty() {
             return Err(bad("is no multiple of 16 bytes"));
@@ -119,9 +119,8 @@ impl Keys {
             return Err(bad("is for another receiveid than ours"));
         }
         let end = HEAD + message.len();
-        bytes.truncate(end);
-        bytes.drain(..HEAD);
-        String::from_utf8(bytes).map_err(|_| bad("is no UTF-8"))
+        let message = bytes.get(HEAD..end).unwrap_or_default();
+        simdutf8::basic::from_utf8(message).map(str::to_owned).map_err(|_| bad("is no UTF-8"))
     }
 
     /// The cipher text of a message in base64. The message takes at most 4 GiB.
@@ -135,6 +134,6 @@ impl Keys {
         bytes.resize(bytes.len() + padding, u8::try_from(padding).unwrap_or_default());
         let (blocks, _) = Array::slice_as_chunks_mut(&mut bytes);
         cbc::Encryptor::inner_iv_init(&self.encrypt, &self.iv.into()).encrypt_blocks(blocks);
-        LAX.encode(&bytes)
+        base64_simd::STANDARD.encode_to_string(&bytes)
     }
 }

@@ -114,7 +114,7 @@ impl Keys {
     pub fn open(&self, query: &str, body: &[u8], now: Timestamp) -> Result<Opened, Refusal> {
         let signed = Signed::read(query)?;
         let bad = |reason: String| Refusal::malformed("body", reason);
-        let body = std::str::from_utf8(body).map_err(|_| bad("is no UTF-8".to_owned()))?;
+        let body = simdutf8::basic::from_utf8(body).map_err(|_| bad("is no UTF-8".to_owned()))?;
         let envelope = Children::read(body, &["Encrypt", "ToUserName"]).map_err(bad)?;
         let mut encrypts = envelope.all("Encrypt");
         let encrypt = encrypts.next().ok_or_else(|| Refusal::malformed("Encrypt", "is missing"))?;
