@@ -81,10 +81,10 @@ fn blank(c: char) -> bool {
 
 /// The name at the start, and what follows it. WeCom's names are ASCII.
 fn name(text: &str) -> Option<(&str, &str)> {
-    let of_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    let end = text.bytes().position(|b| !of_name(&b)).unwrap_or(text.len());
-    let (name, rest) = text.split_at_checked(end)?;
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some((name, rest))
+    let letter = |b: u8| matches!(b | 0x20, b'a'..=b'z') || b == b'_';
+    let other = |b: u8| matches!(b, b'0'..=b'9' | b'-' | b'.');
+    let end = text.bytes().position(|b| !(letter(b) || other(b))).unwrap_or(text.len());
+    text.bytes().next().filter(|first| letter(*first)).and_then(|_| text.split_at_checked(end))
 }
 
 struct Scan<'a> {
@@ -105,12 +105,16 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// Takes a text and the markup behind it.
     fn step(&mut self) -> Result<(), String> {
-        let end = memchr2(b'<', b'&', self.rest.as_bytes()).unwrap_or(self.rest.len());
+        // Between tags there is mostly nothing, and a search costs more than a look.
+        let bytes = self.rest.as_bytes();
+        let search = || memchr2(b'<', b'&', bytes).unwrap_or(bytes.len());
+        let end = if bytes.starts_with(b"<") { 0 } else { search() };
         let (text, markup) = self.rest.split_at_checked(end).unwrap_or_default();
-        if self.depth > 0 {
-            self.text(text);
-        } else if !text.trim_matches(blank).is_empty() {
-            return Err(OUTSIDE.to_owned());
+        match self.depth {
+            _ if text.is_empty() => {}
+            0 if text.trim_matches(blank).is_empty() => {}
+            0 => return Err(OUTSIDE.to_owned()),
+            _ => self.text(text),
         }
         self.rest = if let Some(rest) = markup.strip_prefix("</") {
             self.end(rest)?
@@ -164,7 +168,9 @@ impl<'a> Scan<'a> {
         self.count += 1;
         let known = self.names.iter().find(|known| **known == name);
         self.wanted = known.is_some();
-        self.children.extend(known.map(|known| (*known, Cow::Borrowed(""))));
+        if let Some(known) = known {
+            self.children.push((known, Cow::Borrowed("")));
+        }
     }
 
     /// What follows the tag, of which `</` is taken.
