@@ -81,7 +81,7 @@ fn blank(c: char) -> bool {
 
 /// The name at the start, and what follows it. WeCom's names are ASCII.
 fn name(text: &str) -> Option<(&str, &str)> {
-    let letter = |b: u8| matches!(b | 0x20, b'a'..=b'z') || b == b'_';
+    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     let other = |b: u8| matches!(b, b'0'..=b'9' | b'-' | b'.');
     let end = text.bytes().position(|b| !(letter(b) || other(b))).unwrap_or(text.len());
     text.bytes().next().filter(|first| letter(*first)).and_then(|_| text.split_at_checked(end))
