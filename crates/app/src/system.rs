@@ -36,7 +36,7 @@ pub fn migrations() -> Vec<Migration> {
 /// All columns that hold what the keyring sealed.
 #[must_use]
 pub fn sealed_tables() -> Vec<&'static dyn SealedTable> {
-    [accounts::SEALED, assistant::SEALED, letters::SEALED].concat()
+    [accounts::SEALED, assistant::SEALED, letters::SEALED, desk::SEALED].concat()
 }
 
 /// Opens the database that the settings name; its schema is not touched.
@@ -118,7 +118,9 @@ impl System {
         };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let desk = Desk::new(accounts.clone(), settings.desk.clone());
+        let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;
         let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
+        let engine = engine.single(desk::WEBHOOK, webhook_options(), webhooks).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -137,7 +139,7 @@ fn engine(
     assistant: &Assistant,
     letters: &Letters,
     post: &Arc<Post>,
-) -> Engine {
+) -> dispatch::Builder {
     let mail = SingleOptions {
         concurrency: 128,
         per_destination: 32,
@@ -176,7 +178,6 @@ fn engine(
             mail,
             accounts::AccountMail { accounts: accounts.clone(), post: post() },
         )
-        .build()
 }
 
 /// News of a letter is worth a day's patience.
@@ -191,6 +192,21 @@ fn push_options() -> SingleOptions {
             min_attempts: 5,
         },
         timeout: std::time::Duration::from_secs(120),
+    }
+}
+
+/// An event is offered for a day, to a few receivers at once and to each by a few calls.
+fn webhook_options() -> SingleOptions {
+    SingleOptions {
+        concurrency: 64,
+        per_destination: 8,
+        retry: Retry {
+            first: std::time::Duration::from_secs(10),
+            cap: std::time::Duration::from_secs(2 * 3600),
+            max_age: days(1),
+            min_attempts: 5,
+        },
+        timeout: std::time::Duration::from_secs(30),
     }
 }
 

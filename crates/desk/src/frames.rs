@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    model::Status,
-    store::{MessageRow, SessionRow, Told},
+    model::{Event, MessageStatus, Status},
+    store::{MessageRow, SessionRow, Told, webhooks::WebhookRow},
     view::{MessageInfo, SessionInfo},
 };
 
@@ -14,7 +14,7 @@ fn value(view: impl serde::Serialize) -> Value {
 }
 
 fn told(kind: &'static str, row: &SessionRow, data: Value, to: Option<Vec<String>>) -> Told {
-    Told { kind, session_id: row.id.clone(), data, to }
+    Told { kind, session_id: row.id.clone(), data, to, event: None }
 }
 
 /// The session's owner, while a person has it.
@@ -25,17 +25,26 @@ fn owner(row: &SessionRow) -> Vec<String> {
 
 /// A message in a session: for its owner, and whoever watches.
 pub(crate) fn new_message(row: &SessionRow, message: &MessageRow) -> Told {
-    told("new_message", row, value(MessageInfo::from(message)), Some(owner(row)))
+    let event = (message.status != MessageStatus::Internal).then_some(Event::MessageCreated);
+    Told { event, ..told("new_message", row, value(MessageInfo::from(message)), Some(owner(row))) }
+}
+
+/// A session was opened: for webhooks alone; agents hear of its first message.
+pub(crate) fn session_created(row: &SessionRow) -> Told {
+    let told = told("session_created", row, value(SessionInfo::from(row)), Some(Vec::new()));
+    Told { event: Some(Event::SessionCreated), ..told }
 }
 
 /// A customer waits: for all.
 pub(crate) fn new_pending_session(row: &SessionRow) -> Told {
-    told("new_pending_session", row, value(SessionInfo::from(row)), None)
+    let told = told("new_pending_session", row, value(SessionInfo::from(row)), None);
+    Told { event: Some(Event::SessionPending), ..told }
 }
 
 /// Somebody took a session: for all, who take it off their lists.
 pub(crate) fn session_accepted(row: &SessionRow) -> Told {
-    told("session_accepted", row, value(SessionInfo::from(row)), None)
+    let told = told("session_accepted", row, value(SessionInfo::from(row)), None);
+    Told { event: Some(Event::SessionAccepted), ..told }
 }
 
 /// A session ended: for all. `closedBy`: a person's id, or `system`, `customer`, `channel`.
@@ -44,10 +53,21 @@ pub(crate) fn session_closed(row: &SessionRow) -> Told {
     if let Some(fields) = data.as_object_mut() {
         fields.insert("closedBy".to_owned(), json!(row.closed_by));
     }
-    told("session_closed", row, data, None)
+    Told { event: Some(Event::SessionClosed), ..told("session_closed", row, data, None) }
 }
 
 /// A session is another's, or the assistant's: for all. The seed has no type for it.
 pub(crate) fn session_updated(row: &SessionRow) -> Told {
     told("session_updated", row, value(SessionInfo::from(row)), None)
+}
+
+/// A session went from one person to another: for all, as a change of it.
+pub(crate) fn session_transferred(row: &SessionRow) -> Told {
+    Told { event: Some(Event::SessionTransferred), ..session_updated(row) }
+}
+
+/// The desk disabled a webhook: for these supervisors.
+pub(crate) fn webhook_disabled(row: &WebhookRow, reason: &str, supervisors: Vec<String>) -> Told {
+    let data = json!({"webhookId": row.id, "name": row.name, "reason": reason});
+    Told { kind: "webhook_disabled", session_id: String::new(), data, to: Some(supervisors), event: None }
 }

@@ -16,8 +16,12 @@ mod migrations;
 mod model;
 mod ops;
 mod receive;
+mod report;
+mod sealed;
 mod store;
+mod supervise;
 mod view;
+mod webhooks;
 mod work;
 
 use std::sync::Arc;
@@ -26,14 +30,17 @@ use accounts::Accounts;
 use axum::extract::FromRef;
 use db::Db;
 use kernel::Clock;
+use transports::web::Reach;
 
 pub use auth::Agent;
 pub use http::router;
 pub use migrations::MIGRATIONS;
 pub use model::{
-    Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
+    Actor, ChannelType, Command, Event, HandoverReason, MessageStatus, SenderType, State, Status, Step,
 };
 pub use receive::{Received, Source};
+pub use sealed::SEALED;
+pub use webhooks::{WEBHOOK, Webhooks};
 pub use work::{SEND, TURN};
 
 /// How the desk behaves here.
@@ -41,6 +48,8 @@ pub use work::{SEND, TURN};
 pub struct Config {
     /// Whether agents need a token; without, whoever reaches the server is a supervisor.
     pub auth: bool,
+    /// How far webhooks may reach.
+    pub webhooks: Reach,
 }
 
 /// The slice's state. Cheap to clone.

@@ -7,7 +7,10 @@
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[Migration { name: "desk/001_desk", sql: DESK }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "desk/001_desk", sql: DESK },
+    Migration { name: "desk/006_supervise", sql: SUPERVISE },
+];
 
 const DESK: &str = "
 CREATE TABLE desk_sessions (
@@ -118,4 +121,57 @@ CREATE TABLE desk_audit (
     reason TEXT
 );
 CREATE INDEX desk_audit_session ON desk_audit (session_id, id);
+";
+
+// `desk_webhook_events` has what webhooks are told, once; `desk_webhook_deliveries` its number at each webhook, which has
+// no gaps; how each went is the dispatch of that number. `desk_changes` has what people changed beside sessions.
+const SUPERVISE: &str = "
+CREATE TABLE desk_webhooks (
+    id {ID} NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    secret {BYTES} NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    disabled_reason TEXT,
+    failing_since BIGINT,
+    last_seq BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_webhook_events (
+    id {ID} NOT NULL PRIMARY KEY,
+    type {ID} NOT NULL,
+    session_id {ID},
+    data TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX desk_webhook_events_created ON desk_webhook_events (created_at);
+
+CREATE TABLE desk_webhook_deliveries (
+    webhook_id {ID} NOT NULL,
+    seq BIGINT NOT NULL,
+    event_id {ID} NOT NULL,
+    PRIMARY KEY (webhook_id, seq)
+);
+CREATE INDEX desk_webhook_deliveries_event ON desk_webhook_deliveries (event_id);
+
+CREATE TABLE desk_changes (
+    id {ID} NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    actor_kind {ID} NOT NULL,
+    actor_id {ID},
+    action {ID} NOT NULL,
+    subject {ID} NOT NULL,
+    reason TEXT
+);
+CREATE INDEX desk_changes_actor ON desk_changes (actor_id, id);
+
+CREATE INDEX desk_audit_at ON desk_audit (at);
+CREATE INDEX desk_audit_actor ON desk_audit (actor_id, id);
+CREATE INDEX desk_sessions_created ON desk_sessions (created_at);
+CREATE INDEX desk_sessions_closed ON desk_sessions (closed_at);
+CREATE INDEX desk_sessions_answered ON desk_sessions (first_response_at);
+CREATE INDEX desk_messages_created ON desk_messages (created_at);
 ";

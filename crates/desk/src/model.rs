@@ -88,6 +88,24 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What webhooks are told of.
+    Event {
+        /// A message of a conversation, whoever said it; nothing internal.
+        MessageCreated = "message.created",
+        /// A customer wrote who had no open session.
+        SessionCreated = "session.created",
+        /// A customer waits for a person.
+        SessionPending = "session.pending",
+        /// A person took the session.
+        SessionAccepted = "session.accepted",
+        /// Another person has the session.
+        SessionTransferred = "session.transferred",
+        /// The session ended.
+        SessionClosed = "session.closed",
+    }
+}
+
 /// Who does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -143,6 +161,13 @@ pub enum Command {
         /// The agent's user id.
         to: String,
     },
+    /// A supervisor gives it to an agent, whoever answers now: `ai | pending | manual → manual`.
+    Reassign {
+        /// The agent's user id.
+        to: String,
+        /// For the record.
+        reason: Option<String>,
+    },
     /// To another agent: `manual → manual`.
     Transfer {
         /// The agent's user id.
@@ -169,7 +194,7 @@ impl Command {
             Self::HandOver(_) => "hand_over",
             Self::Accept => "accept",
             Self::TakeOver => "take_over",
-            Self::Assign { .. } => "assign",
+            Self::Assign { .. } | Self::Reassign { .. } => "assign",
             Self::Transfer { .. } => "transfer",
             Self::Requeue(_) => "requeue",
             Self::HandBack => "hand_back",
@@ -243,8 +268,18 @@ impl State {
             (Command::Assign { to }, Status::Pending) if !matches!(actor, Actor::Agent(_)) => {
                 (Status::Manual, Some(to.clone()))
             }
-            (Command::Assign { to }, Status::Manual) if self.owner.as_deref() == Some(to) => {
+            (Command::Assign { to } | Command::Reassign { to, .. }, Status::Manual)
+                if self.owner.as_deref() == Some(to) =>
+            {
                 return Ok(Step::Stands);
+            }
+            (Command::Reassign { .. }, Status::Manual) if matches!(actor, Actor::Agent(_)) => {
+                return Err(self.not_yours());
+            }
+            (Command::Reassign { to, .. }, Status::Ai | Status::Pending | Status::Manual)
+                if !matches!(actor, Actor::Agent(_)) =>
+            {
+                (Status::Manual, Some(to.clone()))
             }
             (Command::Requeue(_), Status::Manual) => (Status::Pending, None),
             (Command::HandBack, Status::Manual | Status::Pending) => (Status::Ai, None),

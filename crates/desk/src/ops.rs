@@ -21,7 +21,7 @@ pub(crate) struct Draft {
     pub(crate) client_id: Option<String>,
 }
 
-fn missing() -> Problem {
+pub(crate) fn missing() -> Problem {
     Problem::not_found("session")
 }
 
@@ -128,7 +128,8 @@ pub(crate) async fn settle(
     told.push(match (before, row.status) {
         (_, Status::Pending) => frames::new_pending_session(row),
         (_, Status::Closed) => frames::session_closed(row),
-        (Status::Manual, Status::Manual) | (_, Status::Ai) => frames::session_updated(row),
+        (Status::Manual, Status::Manual) => frames::session_transferred(row),
+        (_, Status::Ai) => frames::session_updated(row),
         (_, Status::Manual) => frames::session_accepted(row),
     });
     Ok(())

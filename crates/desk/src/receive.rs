@@ -106,7 +106,10 @@ async fn take(
         customer_name: message.customer_name.as_deref(),
         conversation: message.conversation.as_deref(),
     };
-    let (mut row, _made) = store::open(tx, &new, now).await?;
+    let (mut row, made) = store::open(tx, &new, now).await?;
+    if made {
+        told.push(frames::session_created(&row));
+    }
     let colleague = message.colleague.as_deref().unwrap_or("colleague");
     let (sender_type, sender_id) = match message.origin {
         Origin::Customer => (SenderType::Customer, message.customer_id.as_str()),

@@ -116,3 +116,10 @@ impl From<&MessageRow> for MessageInfo {
         }
     }
 }
+
+impl MessageInfo {
+    /// Without its words: that there was a message, and when.
+    pub(crate) fn withheld(self) -> Self {
+        Self { content: String::new(), payload: None, ..self }
+    }
+}

@@ -1,5 +1,6 @@
 //! All SQL on `dispatches` and `attempts`.
 
+mod records;
 mod redirect;
 
 use db::{Conn, Result, Tx, args, sql};
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::model::{Dispatch, NewDispatch};
 
+pub use records::records;
 pub use redirect::redirect;
 
 /// What is due within this time after now is announced to the running engines; what is due later is found

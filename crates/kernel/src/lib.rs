@@ -9,6 +9,7 @@ pub mod problem;
 pub mod seal;
 pub mod sign;
 pub mod time;
+pub mod webhook;
 
 pub use clock::{Clock, Sim};
 pub use page::{Page, PageRequest};

@@ -1,6 +1,8 @@
 //! The section `desk`.
 
-use super::Reader;
+use transports::web::Reach;
+
+use super::{Reader, boolean};
 
 impl Reader {
     pub(super) fn desk(&mut self) -> desk::Config {
@@ -9,6 +11,8 @@ impl Reader {
             "off" => Ok(false),
             _ => Err("must be jwt or off".to_owned()),
         });
-        desk::Config { auth: auth.unwrap_or(true) }
+        let inside = self.read("desk.webhooks_allow_private", boolean).unwrap_or(false);
+        let webhooks = if inside { Reach::Anywhere } else { Reach::Public };
+        desk::Config { auth: auth.unwrap_or(true), webhooks }
     }
 }

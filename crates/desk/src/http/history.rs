@@ -3,7 +3,7 @@
 use axum::extract::State;
 use httpkit::{DeskEnvelope, DeskReply, PathId, Query, Refusals, desk_ok};
 
-use crate::{Desk, auth::Agent, store, view::MessageInfo};
+use crate::{Desk, auth::Agent, store, supervise, view::MessageInfo};
 
 /// The most messages of one answer; whoever names no limit gets the whole list of any session that people had.
 const MOST: i64 = 10_000;
@@ -36,5 +36,5 @@ pub(super) async fn history(
     query.0.finish()?;
     let session = desk.visible(&agent, &id).await?;
     let rows = store::history(&mut desk.db().read().await?, &session.id, after, limit).await?;
-    desk_ok(rows.iter().map(MessageInfo::from).collect())
+    desk_ok(rows.iter().map(|row| supervise::shown(&agent, row)).collect())
 }

@@ -51,7 +51,8 @@ pub(super) async fn send_message(
     desk_ok(MessageInfo::from(&message))
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The caller's own id of what they send, so that it is sent once.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().filter(|t| (1..=MAX_KEY).contains(&t.len()));
     let problem = || Problem::bad_request("Idempotency-Key", "must be 1 to 128 visible ASCII characters");

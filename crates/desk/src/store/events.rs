@@ -1,7 +1,9 @@
 //! SQL on `desk_streams`, `desk_events` and `desk_event_bodies`: what agents are told, each in an order without gaps.
 
-use db::{Result, Tx, args, sql};
+use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
+
+use crate::model::Event;
 
 /// Something that agents are told.
 #[derive(Debug, Clone)]
@@ -13,11 +15,13 @@ pub(crate) struct Told {
     pub(crate) data: serde_json::Value,
     /// Who is told: these agents and whoever watches the session, or `None`: all.
     pub(crate) to: Option<Vec<String>>,
+    /// What webhooks hear of it, if they do.
+    pub(crate) event: Option<Event>,
 }
 
 /// Writes these to the streams of those who are told, in order, and says so after the commit. Streams are locked by
 /// the order of their agents' ids, after the sessions: it is the last thing that a transaction does, once.
-pub(crate) async fn tell(tx: &mut Tx, all: &[Told], now: Timestamp) -> Result<()> {
+pub(super) async fn tell(tx: &mut Tx, all: &[Told], now: Timestamp) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
@@ -98,6 +102,13 @@ pub(crate) async fn tell(tx: &mut Tx, all: &[Told], now: Timestamp) -> Result<()
         tx.notify(TOPIC, "");
     }
     Ok(())
+}
+
+/// Everybody who has a stream.
+pub(crate) async fn listeners(conn: &mut Conn) -> Result<Vec<String>> {
+    let all: Vec<(String,)> =
+        conn.all(sql!("SELECT agent_id FROM desk_streams ORDER BY agent_id"), args![]).await?;
+    Ok(all.into_iter().map(|(agent,)| agent).collect())
 }
 
 /// The topic of the notice that streams have grown.

@@ -152,6 +152,7 @@ pub(crate) async fn change(
     let from = row.state();
     let reason = match command {
         Command::HandOver(reason) | Command::Requeue(reason) => Some(reason.as_str()),
+        Command::Reassign { reason, .. } => reason.as_deref(),
         _ => None,
     };
     audit(tx, row, (&from, &to), command.name(), actor, reason, now).await?;
