@@ -3,7 +3,7 @@
 //! Everything is counted at the time at which it happened, in days of a calendar's zone: a session that spans midnight
 //! is opened on one day and closed on another. Percentiles are exact, by the nearest rank.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{civil::Date, tz::TimeZone};
 use kernel::{Problem, Timestamp};
@@ -73,10 +73,9 @@ pub(crate) struct Durations {
 
 impl From<RanksRow> for Durations {
     fn from(row: RanksRow) -> Self {
-        // To the millisecond: what is shown is exact enough, and the same everywhere.
+        // To the millisecond: exact enough, and the same on every machine.
         let seconds = |micros: i64| {
-            let millis = i32::try_from(micros / 1000).map_or_else(|_| f64::from(i32::MAX), f64::from);
-            Some(millis / 1000.0)
+            Some(Duration::from_millis(u64::try_from(micros / 1000).unwrap_or(0)).as_secs_f64())
         };
         Self {
             count: row.count,

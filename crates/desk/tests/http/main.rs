@@ -9,4 +9,7 @@
 )]
 
 mod desk;
+mod reports;
 mod sessions;
+mod supervise;
+mod webhooks;
