@@ -166,10 +166,12 @@ CREATE TABLE desk_changes (
     subject {ID} NOT NULL,
     reason TEXT
 );
-CREATE INDEX desk_changes_actor ON desk_changes (actor_id, id);
+CREATE INDEX desk_changes_at ON desk_changes (at, id);
+CREATE INDEX desk_changes_actor ON desk_changes (actor_id, at);
+CREATE INDEX desk_changes_subject ON desk_changes (subject, at);
 
-CREATE INDEX desk_audit_at ON desk_audit (at);
-CREATE INDEX desk_audit_actor ON desk_audit (actor_id, id);
+CREATE INDEX desk_audit_at ON desk_audit (at, id);
+CREATE INDEX desk_audit_actor ON desk_audit (actor_id, at);
 CREATE INDEX desk_sessions_created ON desk_sessions (created_at);
 CREATE INDEX desk_sessions_closed ON desk_sessions (closed_at);
 CREATE INDEX desk_sessions_answered ON desk_sessions (first_response_at);

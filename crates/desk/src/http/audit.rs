@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use httpkit::{DeskEnvelope, DeskReply, Query, Refusals, desk_ok, text};
-use kernel::Timestamp;
+use kernel::{Problem, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,14 +88,22 @@ pub(super) async fn audit(
         f.bad("limit", format!("must be a whole number from 1 to {MOST}"));
     }
     query.0.finish()?;
+    let mut conn = desk.db().read().await?;
+    let before = match before {
+        None => None,
+        Some(id) => match store::changed_at(&mut conn, &id).await? {
+            Some(at) => Some((id, at)),
+            None => return Err(Problem::rule("before", "is no change that is on record").into()),
+        },
+    };
     let changes = Changes {
         subject: subject.as_deref(),
         actor: actor.as_deref(),
         from,
         to,
-        before: before.as_deref(),
+        before: before.as_ref().map(|(id, at)| (id.as_str(), *at)),
         limit,
     };
-    let rows = store::changes(&mut desk.db().read().await?, &changes).await?;
+    let rows = store::changes(&mut conn, &changes).await?;
     desk_ok(rows.into_iter().map(ChangeInfo::from).collect())
 }

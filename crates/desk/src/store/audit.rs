@@ -54,8 +54,8 @@ pub(crate) struct Changes<'a> {
     pub(crate) from: Option<Timestamp>,
     /// Exclusive.
     pub(crate) to: Option<Timestamp>,
-    /// Only changes before the one of this id.
-    pub(crate) before: Option<&'a str>,
+    /// Only changes before the one of this id, which was made then.
+    pub(crate) before: Option<(&'a str, Timestamp)>,
     pub(crate) limit: i64,
 }
 
@@ -71,8 +71,8 @@ pub(crate) async fn changes(conn: &mut Conn, f: &Changes<'_>) -> Result<Vec<Chan
                     FROM desk_audit
                     WHERE (CAST($1 AS TEXT) IS NULL OR session_id = $1) AND (CAST($2 AS TEXT) IS NULL OR actor_id = $2)
                         AND (CAST($3 AS BIGINT) IS NULL OR at >= $3) AND (CAST($4 AS BIGINT) IS NULL OR at < $4)
-                        AND (CAST($5 AS TEXT) IS NULL OR id < $5)
-                    ORDER BY id DESC LIMIT $6) AS of_sessions
+                        AND (CAST($5 AS TEXT) IS NULL OR at < $6 OR (at = $6 AND id < $5))
+                    ORDER BY at DESC, id DESC LIMIT $7) AS of_sessions
                 UNION ALL
                 SELECT id, at, actor_kind, actor_id, action, subject, reason, from_status, to_status, from_owner, to_owner FROM (
                     SELECT id, at, actor_kind, actor_id, action, subject, reason,
@@ -81,12 +81,25 @@ pub(crate) async fn changes(conn: &mut Conn, f: &Changes<'_>) -> Result<Vec<Chan
                     FROM desk_changes
                     WHERE (CAST($1 AS TEXT) IS NULL OR subject = $1) AND (CAST($2 AS TEXT) IS NULL OR actor_id = $2)
                         AND (CAST($3 AS BIGINT) IS NULL OR at >= $3) AND (CAST($4 AS BIGINT) IS NULL OR at < $4)
-                        AND (CAST($5 AS TEXT) IS NULL OR id < $5)
-                    ORDER BY id DESC LIMIT $6) AS of_others
+                        AND (CAST($5 AS TEXT) IS NULL OR at < $6 OR (at = $6 AND id < $5))
+                    ORDER BY at DESC, id DESC LIMIT $7) AS of_others
              ) AS changes
-             ORDER BY id DESC LIMIT $6"
+             ORDER BY at DESC, id DESC LIMIT $7"
         ),
-        args![f.subject, f.actor, f.from, f.to, f.before, f.limit],
+        args![f.subject, f.actor, f.from, f.to, f.before.map(|before| before.0), f.before.map(|before| before.1), f.limit],
     )
     .await
+}
+
+/// When a change was made.
+pub(crate) async fn changed_at(conn: &mut Conn, id: &str) -> Result<Option<Timestamp>> {
+    let row: Option<(Timestamp,)> = conn
+        .opt(
+            sql!(
+                "SELECT at FROM desk_audit WHERE id = $1 UNION ALL SELECT at FROM desk_changes WHERE id = $1"
+            ),
+            args![id],
+        )
+        .await?;
+    Ok(row.map(|(at,)| at))
 }

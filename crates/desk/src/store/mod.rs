@@ -8,7 +8,7 @@ pub(crate) mod reports;
 mod sessions;
 pub(crate) mod webhooks;
 
-pub(crate) use audit::{ChangeRow, Changes, changes, note};
+pub(crate) use audit::{ChangeRow, Changes, changed_at, changes, note};
 pub(crate) use events::{Told, listeners};
 pub(crate) use lists::{Filter, history, list};
 pub(crate) use messages::{MessageRow, NewMessage, append, is_new, remember, same_client};

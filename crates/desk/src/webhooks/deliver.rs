@@ -66,7 +66,7 @@ impl Webhooks {
                 return Ok(Outcome::Dead(reason.to_owned()));
             }
         };
-        let answer = match self.web.send(request).await {
+        let answer = match self.web.tell(request).await {
             Ok(answer) => answer,
             Err(WebError::Refused(reason)) => return Ok(Outcome::Dead(reason)),
             Err(WebError::Failed { reason, in_doubt }) => {

@@ -10,6 +10,11 @@ async fn session(app: &TestApp, who: &User) -> String {
     data(&get(app, "/sessions", who).await)[0]["sessionId"].as_str().unwrap().to_owned()
 }
 
+/// A moment passes.
+fn tick(app: &TestApp) {
+    app.clock.set(app.now() + std::time::Duration::from_micros(1));
+}
+
 testkit::both! {
     &testkit::app::migrations();
 
@@ -30,9 +35,12 @@ testkit::both! {
         assert_eq!((&data(&given)["status"], &data(&given)["manualCsId"]), (&json!("manual"), &json!(anna.id)));
         let version = data(&given)["version"].clone();
         assert_eq!(data(&post(&app, &path, &boss, to(&anna, None)).await)["version"], version, "it stands");
+        tick(&app);
         assert_eq!(data(&post(&app, &path, &boss, to(&ben, Some("anna is ill"))).await)["manualCsId"], ben.id);
         post(&app, &format!("/sessions/{id}/message"), &anna, json!({"content": "x"})).await.refused(403, &["manualCsId"]);
+        tick(&app);
         data(&post(&app, &format!("/sessions/{id}/close"), &ben, json!({})).await);
+        tick(&app);
         post(&app, &path, &boss, to(&anna, None)).await.refused(400, &["manualCsId", "status"]);
         let audit = get(&app, &format!("/desk/audit?sessionId={id}"), &boss).await;
         shape(&data(&audit)[1], &json!({
@@ -54,6 +62,7 @@ testkit::both! {
         let last = list(&page)[1]["auditId"].as_str().unwrap().to_owned();
         let rest = get(&app, &format!("/desk/audit?before={last}"), &boss).await;
         assert_eq!([list(&page), list(&rest)].concat(), all);
+        get(&app, "/desk/audit?before=audit_x", &boss).await.refused(422, &["before"]);
         let later = app.now() + std::time::Duration::from_secs(1);
         assert_eq!(data(&get(&app, &format!("/desk/audit?from={later}"), &boss).await), &json!([]));
         assert_eq!(list(&get(&app, &format!("/desk/audit?to={later}"), &boss).await).len(), 4);

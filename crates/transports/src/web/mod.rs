@@ -107,10 +107,7 @@ impl Web {
     /// # Errors
     /// [`WebError`]
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, WebError> {
-        let refused = |reason: &str| WebError::Refused(format!("the URL is refused: it {reason}"));
-        self.reach.check(&request.uri().to_string()).map_err(refused)?;
-        let request = reqwest::Request::try_from(request).map_err(|_| refused("cannot be called"))?;
-        let mut answer = self.client.execute(request).await.map_err(failed)?;
+        let mut answer = self.execute(request).await?;
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             if body.len() + piece.len() > self.max_answer {
@@ -119,12 +116,32 @@ impl Web {
             }
             body.extend_from_slice(&piece);
         }
-        let mut response = Response::new(body);
-        *response.status_mut() = answer.status();
-        *response.version_mut() = answer.version();
-        std::mem::swap(response.headers_mut(), answer.headers_mut());
-        Ok(response)
+        Ok(response(answer, body))
     }
+
+    /// Sends one request and reads no more of the answer than its head, whatever its status.
+    ///
+    /// # Errors
+    /// [`WebError`]
+    pub async fn tell(&self, request: Request<Vec<u8>>) -> Result<Response<()>, WebError> {
+        Ok(response(self.execute(request).await?, ()))
+    }
+
+    async fn execute(&self, request: Request<Vec<u8>>) -> Result<reqwest::Response, WebError> {
+        let refused = |reason: &str| WebError::Refused(format!("the URL is refused: it {reason}"));
+        self.reach.check(&request.uri().to_string()).map_err(refused)?;
+        let request = reqwest::Request::try_from(request).map_err(|_| refused("cannot be called"))?;
+        self.client.execute(request).await.map_err(failed)
+    }
+}
+
+/// The head of an answer with this body.
+fn response<T>(mut answer: reqwest::Response, body: T) -> Response<T> {
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status();
+    *response.version_mut() = answer.version();
+    std::mem::swap(response.headers_mut(), answer.headers_mut());
+    response
 }
 
 fn failed(error: reqwest::Error) -> WebError {
