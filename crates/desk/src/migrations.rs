@@ -175,5 +175,5 @@ CREATE INDEX desk_audit_actor ON desk_audit (actor_id, at);
 CREATE INDEX desk_sessions_created ON desk_sessions (created_at);
 CREATE INDEX desk_sessions_closed ON desk_sessions (closed_at);
 CREATE INDEX desk_sessions_answered ON desk_sessions (first_response_at);
-CREATE INDEX desk_messages_created ON desk_messages (created_at);
+CREATE INDEX desk_messages_created ON desk_messages (created_at, sender_type, status, sender_id);
 ";

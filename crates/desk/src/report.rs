@@ -150,14 +150,17 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Figures>,
 }
 
-/// Figures by their keys.
+/// Figures by their keys, and of all: also of what has no key.
 #[derive(Default)]
-struct Table(BTreeMap<String, Figures>);
+struct Table {
+    rows: BTreeMap<String, Figures>,
+    total: Figures,
+}
 
 impl Table {
     fn at(&mut self, key: &str) -> &mut Figures {
         let new = || Figures { key: key.to_owned(), ..Figures::default() };
-        self.0.entry(key.to_owned()).or_insert_with(new)
+        self.rows.entry(key.to_owned()).or_insert_with(new)
     }
 
     /// Has a row for each of these, if only of noughts.
@@ -167,11 +170,17 @@ impl Table {
         }
     }
 
+    /// Adds something to a row, if it is anybody's, and to the total.
+    fn add(&mut self, key: Option<&str>, add: impl Fn(&mut Figures)) {
+        add(&mut self.total);
+        if let Some(key) = key {
+            add(self.at(key));
+        }
+    }
+
     fn count(&mut self, rows: Vec<Counted>, field: fn(&mut Figures) -> &mut i64) {
         for (key, count) in rows {
-            if let Some(key) = key {
-                *field(self.at(&key)) = count;
-            }
+            self.add(key.as_deref(), |f| *field(f) += count);
         }
     }
 
@@ -185,32 +194,28 @@ impl Table {
 
     fn changed(&mut self, rows: Vec<(Option<String>, String, String, i64)>) {
         for (key, what, reason, count) in rows {
-            let Some(key) = key else { continue };
-            let figures = self.at(&key);
-            match what.as_str() {
-                "closed" => figures.closed += count,
-                "accepted" => figures.accepted += count,
-                "transferred" => figures.transferred += count,
-                "requeued" => figures.requeued += count,
+            self.add(key.as_deref(), |f| match what.as_str() {
+                "closed" => f.closed += count,
+                "accepted" => f.accepted += count,
+                "transferred" => f.transferred += count,
+                "requeued" => f.requeued += count,
                 "handed_over" => {
-                    figures.handed_over += count;
-                    *figures.handed_over_by_reason.entry(reason).or_default() += count;
+                    f.handed_over += count;
+                    *f.handed_over_by_reason.entry(reason.clone()).or_default() += count;
                 }
                 _ => {}
-            }
+            });
         }
     }
 
     fn said(&mut self, rows: Vec<(Option<String>, String, i64)>) {
         for (key, who, count) in rows {
-            let Some(key) = key else { continue };
-            let figures = self.at(&key);
-            match who.as_str() {
-                "customer" => figures.messages_in = count,
-                "ai" => figures.messages_by_assistant = count,
-                "manual" => figures.messages_by_agents = count,
+            self.add(key.as_deref(), |f| match who.as_str() {
+                "customer" => f.messages_in += count,
+                "ai" => f.messages_by_assistant += count,
+                "manual" => f.messages_by_agents += count,
                 _ => {}
-            }
+            });
         }
     }
 }
@@ -226,14 +231,17 @@ impl Desk {
         let since = days.first().map_or(0, |day| day.1);
         let until = days.last().map_or(0, |day| day.2);
         let whole = json!([["", since, until]]).to_string();
-        let total = table(&mut conn, &whole, "").await?;
-        let spans = if by == By::Day { json!(days).to_string() } else { whole };
+        let spans = if by == By::Day { json!(days).to_string() } else { whole.clone() };
         let mut rows = table(&mut conn, &spans, by.as_str()).await?;
+        // Counts add up; ranks do not.
+        let ranks = |rows: Vec<RanksRow>| rows.into_iter().next().map(Durations::from).unwrap_or_default();
+        rows.total.first_response = ranks(reports::first_responses(&mut conn, &whole, "").await?);
+        rows.total.handling = ranks(reports::handled(&mut conn, &whole, "").await?);
         match by {
             By::Day => rows.complete(days.iter().map(|(day, ..)| day.as_str())),
             By::Channel => rows.complete(ChannelType::ALL.iter().copied()),
             By::Agent => {
-                let ids = rows.0.keys().cloned().collect::<Vec<_>>();
+                let ids = rows.rows.keys().cloned().collect::<Vec<_>>();
                 let people =
                     accounts::store::people(&mut conn, ids.iter().map(String::as_str).collect()).await?;
                 for person in people {
@@ -248,8 +256,8 @@ impl Desk {
             tz: period.zone.iana_name().unwrap_or("UTC").to_owned(),
             by,
             now: Now { waiting, waiting_since, in_hand },
-            total: total.0.into_values().next().unwrap_or_default(),
-            rows: rows.0.into_values().collect(),
+            total: rows.total,
+            rows: rows.rows.into_values().collect(),
         })
     }
 }

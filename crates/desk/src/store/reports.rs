@@ -26,13 +26,54 @@ macro_rules! spans {
     };
 }
 
-/// The group, where `$agent` says whose it is.
+/// The group, where `$agent` says whose it is, and `$channel` on which.
 macro_rules! group {
     ($agent:expr) => {
+        group!($agent, "s.channel_type")
+    };
+    ($agent:expr, $channel:expr) => {
         concat!(
-            "CASE CAST($2 AS TEXT) WHEN 'day' THEN b.name WHEN 'channel' THEN s.channel_type WHEN 'agent' THEN ",
+            "CASE CAST($2 AS TEXT) WHEN 'day' THEN b.name WHEN 'channel' THEN ",
+            $channel,
+            " WHEN 'agent' THEN ",
             $agent,
             " ELSE '' END"
+        )
+    };
+}
+
+/// Counts changes; with their sessions where the channel is asked for, which costs as much again.
+macro_rules! changes {
+    ($channel:expr, $join:expr) => {
+        spans!(
+            concat!(
+                "SELECT ",
+                group!("CASE WHEN a.to_status = 'manual' THEN a.to_owner ELSE a.from_owner END", $channel),
+                ", CASE WHEN a.to_status = 'closed' THEN 'closed' WHEN a.action = 'hand_over' THEN 'handed_over'
+                     WHEN a.to_status = 'manual' AND a.from_status = 'manual' THEN 'transferred'
+                     WHEN a.to_status = 'manual' THEN 'accepted' WHEN a.to_status = 'pending' THEN 'requeued'
+                     ELSE 'handed_back' END,
+                   CASE WHEN a.action = 'hand_over' THEN COALESCE(a.reason, '') ELSE '' END, COUNT(*) FROM"
+            ),
+            concat!("CROSS JOIN desk_audit AS a ", $join, " WHERE a.at >= b.since AND a.at < b.until GROUP BY 1, 2, 3")
+        )
+    };
+}
+
+/// Counts messages; the same.
+macro_rules! messages {
+    ($channel:expr, $join:expr) => {
+        spans!(
+            concat!(
+                "SELECT ",
+                group!("CASE WHEN m.sender_type = 'manual' THEN m.sender_id END", $channel),
+                ", m.sender_type, COUNT(*) FROM"
+            ),
+            concat!(
+                "CROSS JOIN desk_messages AS m ",
+                $join,
+                " WHERE m.created_at >= b.since AND m.created_at < b.until AND m.status <> 'internal' GROUP BY 1, 2"
+            )
         )
     };
 }
@@ -94,23 +135,11 @@ pub(crate) async fn changed(
     spans: &str,
     by: &str,
 ) -> Result<Vec<(Option<String>, String, String, i64)>> {
-    conn.all(
-        spans!(
-            concat!(
-                "SELECT ",
-                group!("CASE WHEN a.to_status = 'manual' THEN a.to_owner ELSE a.from_owner END"),
-                ", CASE WHEN a.to_status = 'closed' THEN 'closed' WHEN a.action = 'hand_over' THEN 'handed_over'
-                     WHEN a.to_status = 'manual' AND a.from_status = 'manual' THEN 'transferred'
-                     WHEN a.to_status = 'manual' THEN 'accepted' WHEN a.to_status = 'pending' THEN 'requeued'
-                     ELSE 'handed_back' END,
-                   CASE WHEN a.action = 'hand_over' THEN COALESCE(a.reason, '') ELSE '' END, COUNT(*) FROM"
-            ),
-            "CROSS JOIN desk_audit AS a JOIN desk_sessions AS s ON s.id = a.session_id
-             WHERE a.at >= b.since AND a.at < b.until GROUP BY 1, 2, 3"
-        ),
-        args![spans, by],
-    )
-    .await
+    let statement = match by {
+        "channel" => changes!("s.channel_type", "JOIN desk_sessions AS s ON s.id = a.session_id"),
+        _ => changes!("''", ""),
+    };
+    conn.all(statement, args![spans, by]).await
 }
 
 /// Messages: group, who said them, how many.
@@ -119,19 +148,11 @@ pub(crate) async fn said(
     spans: &str,
     by: &str,
 ) -> Result<Vec<(Option<String>, String, i64)>> {
-    conn.all(
-        spans!(
-            concat!(
-                "SELECT ",
-                group!("CASE WHEN m.sender_type = 'manual' THEN m.sender_id END"),
-                ", m.sender_type, COUNT(*) FROM"
-            ),
-            "CROSS JOIN desk_messages AS m JOIN desk_sessions AS s ON s.id = m.session_id
-             WHERE m.created_at >= b.since AND m.created_at < b.until AND m.status <> 'internal' GROUP BY 1, 2"
-        ),
-        args![spans, by],
-    )
-    .await
+    let statement = match by {
+        "channel" => messages!("s.channel_type", "JOIN desk_sessions AS s ON s.id = m.session_id"),
+        _ => messages!("''", ""),
+    };
+    conn.all(statement, args![spans, by]).await
 }
 
 db::row! {
