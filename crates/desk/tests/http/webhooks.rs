@@ -46,12 +46,15 @@ impl Call {
     }
 }
 
+/// A status, and a header as `name: value`.
+type Answer = (u16, Option<&'static str>);
+
 /// A server that takes webhooks.
 #[derive(Clone, Default)]
 pub struct Receiver {
     calls: Arc<Mutex<Vec<Call>>>,
     /// Answered before 204.
-    answers: Arc<Mutex<VecDeque<(u16, Option<&'static str>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Receiver {
