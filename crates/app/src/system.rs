@@ -36,7 +36,7 @@ pub fn migrations() -> Vec<Migration> {
 /// All columns that hold what the keyring sealed.
 #[must_use]
 pub fn sealed_tables() -> Vec<&'static dyn SealedTable> {
-    [accounts::SEALED, assistant::SEALED, letters::SEALED].concat()
+    [accounts::SEALED, assistant::SEALED, letters::SEALED, desk::SEALED].concat()
 }
 
 /// Opens the database that the settings name; its schema is not touched.
@@ -116,9 +116,11 @@ impl System {
             delivering_lead: settings.delivering_lead,
             reminder_lead: settings.reminder_lead,
         };
+        let desk = Desk::new(accounts.clone(), blobs.clone(), settings.desk.clone());
+        let desk = desk.context("the desk's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
-        let desk = Desk::new(accounts.clone(), settings.desk.clone());
         let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
+        let engine = channels(engine, &desk).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -137,7 +139,7 @@ fn engine(
     assistant: &Assistant,
     letters: &Letters,
     post: &Arc<Post>,
-) -> Engine {
+) -> dispatch::Builder {
     let mail = SingleOptions {
         concurrency: 128,
         per_destination: 32,
@@ -176,7 +178,33 @@ fn engine(
             mail,
             accounts::AccountMail { accounts: accounts.clone(), post: post() },
         )
-        .build()
+}
+
+/// What goes in and out through the desk's channels. An answer is worth half an hour's patience, a pull a day's.
+fn channels(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
+    use std::time::Duration;
+    let retry = |max_age| Retry {
+        first: Duration::from_secs(1),
+        cap: Duration::from_secs(60),
+        max_age,
+        min_attempts: 4,
+    };
+    let timeout = Duration::from_secs(120);
+    let send = SingleOptions {
+        concurrency: 128,
+        per_destination: 64,
+        retry: retry(Duration::from_secs(1800)),
+        timeout,
+    };
+    let media = SingleOptions { concurrency: 16, per_destination: 8, retry: retry(days(1)), timeout };
+    let pull = SingleOptions { per_destination: 1, timeout: Duration::from_secs(600), ..media };
+    let of = || desk.clone();
+    builder
+        .single(desk::PULL, pull, desk::Pull { desk: of() })
+        .single(desk::SEND, send, desk::SendMessage { desk: of() })
+        .single(desk::MEDIA, media, desk::Media { desk: of() })
+        .single(desk::WELCOME, send, desk::Welcome { desk: of() })
+        .single(desk::PROFILE, media, desk::Profile { desk: of() })
 }
 
 /// News of a letter is worth a day's patience.

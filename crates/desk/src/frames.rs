@@ -28,6 +28,11 @@ pub(crate) fn new_message(row: &SessionRow, message: &MessageRow) -> Told {
     told("new_message", row, value(MessageInfo::from(message)), Some(owner(row)))
 }
 
+/// What became of a message, or of its file: for the session's owner, and whoever watches.
+pub(crate) fn message_status(row: &SessionRow, message: &MessageRow) -> Told {
+    told("message_status", row, value(MessageInfo::from(message)), Some(owner(row)))
+}
+
 /// A customer waits: for all.
 pub(crate) fn new_pending_session(row: &SessionRow) -> Told {
     told("new_pending_session", row, value(SessionInfo::from(row)), None)

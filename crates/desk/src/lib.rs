@@ -10,6 +10,7 @@
 //! - Every change of a session's state is on record with who did it and why.
 
 mod auth;
+pub mod channel;
 mod frames;
 mod http;
 mod migrations;
@@ -24,11 +25,20 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 use axum::extract::FromRef;
+use blobs::Blobs;
 use db::Db;
-use kernel::Clock;
+use kernel::{Clock, Signer};
+use transports::SetupError;
 
 pub use auth::Agent;
-pub use http::router;
+pub use channel::{
+    greet::{PROFILE, Profile, WELCOME, Welcome},
+    media::{MEDIA, Media},
+    pull::{PULL, Pull},
+    sealed::SEALED,
+    send::Send as SendMessage,
+};
+pub use http::{callbacks, router};
 pub use migrations::MIGRATIONS;
 pub use model::{
     Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
@@ -41,6 +51,8 @@ pub use work::{SEND, TURN};
 pub struct Config {
     /// Whether agents need a token; without, whoever reaches the server is a supervisor.
     pub auth: bool,
+    /// The channels' accounts.
+    pub channels: channel::Config,
 }
 
 /// The slice's state. Cheap to clone.
@@ -50,13 +62,20 @@ pub struct Desk(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) config: Config,
+    pub(crate) channels: channel::Channels,
+    /// Of files' addresses.
+    pub(crate) files: Signer,
 }
 
 impl Desk {
-    /// The slice on the accounts' database.
-    #[must_use]
-    pub fn new(accounts: Accounts, config: Config) -> Self {
-        Self(Arc::new(Inner { accounts, config }))
+    /// The slice on the accounts' database; files of messages lie in `blobs`.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(accounts: Accounts, blobs: Blobs, config: Config) -> Result<Self, SetupError> {
+        let channels = channel::Channels::new(&config.channels, blobs)?;
+        let files = Signer::new(accounts.keyring().derive("desk files"), 16);
+        Ok(Self(Arc::new(Inner { accounts, config, channels, files })))
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -3,11 +3,18 @@
 //! `desk_sessions` and `desk_messages` are the truth; `desk_inbound` knows what came before; `desk_streams`,
 //! `desk_events` and `desk_event_bodies` are what agents are told, in order, each agent by themselves; `desk_audit`
 //! says who changed what, and why.
+//!
+//! `desk_accounts` holds the channels' accounts beside those of the settings; `desk_callbacks` what came, as it came;
+//! `desk_pulls` and `desk_cursors` how far WeCom was asked; `desk_windows` what may still be said to a customer;
+//! `desk_parts` which parts of a long message have left; `desk_files` the files of messages.
 
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[Migration { name: "desk/001_desk", sql: DESK }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "desk/001_desk", sql: DESK },
+    Migration { name: "desk/002_channels", sql: CHANNELS },
+];
 
 const DESK: &str = "
 CREATE TABLE desk_sessions (
@@ -118,4 +125,91 @@ CREATE TABLE desk_audit (
     reason TEXT
 );
 CREATE INDEX desk_audit_session ON desk_audit (session_id, id);
+";
+
+const CHANNELS: &str = "
+CREATE TABLE desk_accounts (
+    id {ID} NOT NULL PRIMARY KEY,
+    kind {ID} NOT NULL CHECK (kind IN ('wecom', 'douyin', 'doudian', 'jd', 'bridge')),
+    channel_type {ID} NOT NULL CHECK (channel_type IN ('wechat', 'douyin', 'jd')),
+    name TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    secrets {BYTES} NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_callbacks (
+    id {ID} NOT NULL PRIMARY KEY,
+    account_id {ID} NOT NULL,
+    once_key {ID} NOT NULL,
+    request TEXT NOT NULL,
+    error TEXT,
+    received_at BIGINT NOT NULL,
+    UNIQUE (account_id, once_key)
+);
+CREATE INDEX desk_callbacks_received ON desk_callbacks (received_at);
+CREATE INDEX desk_callbacks_failed ON desk_callbacks (id) WHERE error IS NOT NULL;
+
+CREATE TABLE desk_pulls (
+    account_id {ID} NOT NULL,
+    kf_id {ID} NOT NULL,
+    wanted BIGINT NOT NULL,
+    active BOOLEAN NOT NULL,
+    token TEXT,
+    token_until BIGINT,
+    asked_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, kf_id)
+);
+CREATE INDEX desk_pulls_asked ON desk_pulls (asked_at);
+
+CREATE TABLE desk_cursors (
+    account_id {ID} NOT NULL,
+    kf_id {ID} NOT NULL,
+    cursor TEXT NOT NULL,
+    moved_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, kf_id)
+);
+
+CREATE TABLE desk_windows (
+    account_id {ID} NOT NULL,
+    kf_id {ID} NOT NULL,
+    customer_id {ID} NOT NULL,
+    until BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    PRIMARY KEY (account_id, kf_id, customer_id)
+);
+
+CREATE TABLE desk_parts (
+    message_id {ID} NOT NULL,
+    part BIGINT NOT NULL,
+    sent_at BIGINT NOT NULL,
+    PRIMARY KEY (message_id, part)
+);
+
+CREATE TABLE desk_customers (
+    account_id {ID} NOT NULL,
+    customer_id {ID} NOT NULL,
+    name TEXT,
+    avatar TEXT,
+    fetched_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, customer_id)
+);
+
+CREATE TABLE desk_files (
+    id {ID} NOT NULL PRIMARY KEY,
+    session_id {ID} NOT NULL,
+    owner_id {ID},
+    name TEXT NOT NULL,
+    mime TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX desk_files_session ON desk_files (session_id);
+
+CREATE INDEX desk_messages_failed ON desk_messages (id) WHERE status = 'failed';
+CREATE INDEX desk_messages_queued ON desk_messages (session_id, seq) WHERE status = 'queued';
 ";

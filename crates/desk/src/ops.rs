@@ -6,9 +6,10 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Desk,
     auth::Agent,
+    channel::{account::Kind, media, out},
     frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
-    store::{self, MessageRow, NewMessage, SessionRow, Told},
+    store::{self, MessageRow, NewMessage, SessionRow, Told, files, files::FileRow},
     work,
 };
 
@@ -17,6 +18,8 @@ use crate::{
 pub(crate) struct Draft {
     pub(crate) content: String,
     pub(crate) msg_type: String,
+    /// The file that it is, uploaded before.
+    pub(crate) file: Option<FileRow>,
     /// The sender's own id for it: the same one is sent once.
     pub(crate) client_id: Option<String>,
 }
@@ -67,9 +70,10 @@ impl Desk {
     /// An agent's message to the customer.
     ///
     /// # Errors
-    /// 404; 400 in any state but `manual`; 403 if it is somebody else's.
+    /// 404; 400 in any state but `manual`; 403 if it is somebody else's; 422 if the channel would not take it.
     pub(crate) async fn answer(&self, agent: &Agent, id: &str, draft: &Draft) -> Result<MessageRow, Problem> {
         let now = self.clock().now();
+        let accounts = self.accounts().await?;
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
         if !may_see(agent, &row) && row.status != Status::Manual {
@@ -93,12 +97,14 @@ impl Desk {
             (None, Some(owner)) => owner.clone(),
             _ => return Err(state.not_yours()),
         };
+        let by_wecom = accounts.iter().any(|a| a.id == row.account_id && a.kind() == Kind::Wecom);
+        let payload = fit(&mut tx, &row, draft, by_wecom, now).await?;
         let new = NewMessage {
             sender_type: SenderType::Manual,
             sender_id: &sender,
             msg_type: &draft.msg_type,
             content: &draft.content,
-            payload: None,
+            payload,
             status: MessageStatus::Queued,
             external_id: None,
             client_id: draft.client_id.as_deref(),
@@ -111,6 +117,32 @@ impl Desk {
         tx.commit().await?;
         Ok(stored)
     }
+}
+
+/// Refuses what the channel would not take, and gives the draft's file to the session; what the message's type needs
+/// beyond words.
+async fn fit(
+    tx: &mut Tx,
+    row: &SessionRow,
+    draft: &Draft,
+    by_wecom: bool,
+    now: Timestamp,
+) -> Result<Option<String>, Problem> {
+    if by_wecom {
+        let text = draft.file.is_none().then_some(draft.content.as_str());
+        if let Some(reason) = out::refusal(tx, row, text, now).await? {
+            return Err(Problem::rule("window", reason));
+        }
+    }
+    let Some(file) = &draft.file else { return Ok(None) };
+    let kind = channels::MediaKind::named(&draft.msg_type);
+    if let Some(reason) = kind.filter(|_| by_wecom).and_then(|kind| media::unfit(kind, file)) {
+        return Err(Problem::rule("fileId", reason));
+    }
+    if !files::claim(tx, &file.id, &row.id).await? {
+        return Err(Problem::rule("fileId", "was sent in another session"));
+    }
+    Ok(Some(media::described(file).to_string()))
 }
 
 /// Puts a locked session into the state that a command came to, and notes who is to be told of it.
@@ -139,4 +171,37 @@ pub(crate) fn may_see(agent: &Agent, row: &SessionRow) -> bool {
     agent.supervisor
         || row.manual_cs_id.is_none() && row.status != Status::Closed
         || row.manual_cs_id.is_some() && row.manual_cs_id == agent.id
+}
+
+impl Desk {
+    /// Sends a failed message again.
+    ///
+    /// # Errors
+    /// 404; 403 if the session is somebody else's; 422 if the message did not fail, or the channel would not take it.
+    pub(crate) async fn retry(&self, agent: &Agent, session: &str, id: &str) -> Result<MessageRow, Problem> {
+        let now = self.clock().now();
+        let accounts = self.accounts().await?;
+        let mut tx = self.db().begin().await?;
+        let row = store::lock(&mut tx, session).await?.ok_or_else(missing)?;
+        if !may_see(agent, &row) {
+            return Err(missing());
+        }
+        let message = store::message(&mut tx, id).await?.filter(|message| message.session_id == row.id);
+        let message = message.ok_or_else(|| Problem::not_found("message"))?;
+        if accounts.iter().any(|a| a.id == row.account_id && a.kind() == Kind::Wecom) {
+            let text = (message.msg_type == "text").then_some(message.content.as_str());
+            if let Some(reason) = out::refusal(&mut tx, &row, text, now).await? {
+                return Err(Problem::rule("window", reason));
+            }
+        }
+        let (from, to) = (MessageStatus::Failed, MessageStatus::Queued);
+        let queued = store::set_status(&mut tx, id, from, to, None).await?;
+        let queued = queued.ok_or_else(|| {
+            Problem::rule("msgId", format!("is {}: only a failed message can be retried", message.status.as_str()))
+        })?;
+        work::schedule_retry(&mut tx, &row, &queued, now).await?;
+        store::tell(&mut tx, &[frames::message_status(&row, &queued)], now).await?;
+        tx.commit().await?;
+        Ok(queued)
+    }
 }

@@ -1,13 +1,15 @@
 //! What customers write, from any channel: stored once, numbered, and passed on to whoever answers.
 
-use channels::{Content, Inbound, MediaKind, Origin};
+use channels::{Content, Inbound, Origin};
 use db::{Result, Tx};
 use kernel::Timestamp;
 
 use crate::{
-    Desk, frames,
+    Desk,
+    channel::{events, greet, media, out},
+    frames,
     model::{Actor, ChannelType, Command, MessageStatus, SenderType, Status, Step},
-    store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told},
+    store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told, windows},
     work,
 };
 
@@ -44,13 +46,24 @@ impl Desk {
         let mut received = Received::default();
         let mut told = Vec::new();
         for message in messages {
-            let Some(said) = Said::of(message) else { continue };
+            let said = Said::of(message);
+            if message.content == Content::Ignored {
+                continue;
+            }
+            if said.is_some() && message.customer_id.is_empty() {
+                let (account, id) = (&source.account_id, &message.external_id);
+                tracing::warn!(account, id, "a message names no customer, so it belongs to no session");
+                continue;
+            }
             if !store::is_new(tx, &source.account_id, &message.external_id, now).await? {
                 received.repeated += 1;
                 continue;
             }
             received.new += 1;
-            take(tx, source, message, &said, &mut told, now).await?;
+            match said {
+                Some(said) => take(tx, source, message, &said, &mut told, now).await?,
+                None => events::happened(tx, source, message, &mut told, now).await?,
+            }
         }
         store::tell(tx, &told, now).await?;
         Ok(received)
@@ -76,13 +89,7 @@ impl Said {
                 said("text", text, menu.as_ref().map(|menu| serde_json::json!({"menuId": menu})))
             }
             Content::Media { kind, reference } => {
-                let kind = match kind {
-                    MediaKind::Image => "image",
-                    MediaKind::Voice => "voice",
-                    MediaKind::Video => "video",
-                    MediaKind::File => "file",
-                };
-                said(kind, "", Some(serde_json::json!({"reference": reference})))
+                said(kind.name(), "", Some(serde_json::json!({"reference": reference})))
             }
             Content::Other { kind, text } => said(kind, text, None),
             _ => None,
@@ -106,7 +113,7 @@ async fn take(
         customer_name: message.customer_name.as_deref(),
         conversation: message.conversation.as_deref(),
     };
-    let (mut row, _made) = store::open(tx, &new, now).await?;
+    let (mut row, made) = store::open(tx, &new, now).await?;
     let colleague = message.colleague.as_deref().unwrap_or("colleague");
     let (sender_type, sender_id) = match message.origin {
         Origin::Customer => (SenderType::Customer, message.customer_id.as_str()),
@@ -130,6 +137,19 @@ async fn take(
         by_colleague(tx, &mut row, &stored, told, now).await?;
     }
     told.push(frames::new_message(&row, &stored));
+    if matches!(message.content, Content::Media { .. }) {
+        media::schedule(tx, &row.account_id, &stored, now).await?;
+    }
+    if source.channel_type == ChannelType::Wechat {
+        if made && row.customer_name.is_none() {
+            greet::schedule_profile(tx, &row, now).await?;
+        }
+        // To touch a menu is no message, as WeCom counts.
+        let spoke = !matches!(message.content, Content::Text { menu: Some(_), .. });
+        if message.origin == Origin::Customer && spoke {
+            windows::refill(tx, &row, message.sent_at + out::WINDOW).await?;
+        }
+    }
     if message.origin == Origin::Customer && row.status == Status::Ai {
         work::schedule_turn(tx, &row, now).await?;
     }

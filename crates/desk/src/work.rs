@@ -8,7 +8,7 @@ use crate::store::{MessageRow, SessionRow};
 
 /// The assistant's turn in a session; its payload is the session's version that it answers to.
 pub const TURN: &str = "desk.turn";
-/// One message on its way to a customer; its id is that of the message.
+/// One message on its way to a customer; its id is that of the message, or begins with it and `/`.
 pub const SEND: &str = "desk.send";
 
 /// The assistant is to answer the session's last message.
@@ -22,6 +22,24 @@ pub(crate) async fn schedule_turn(tx: &mut Tx, row: &SessionRow, now: Timestamp)
         due_at: now,
     };
     dispatch::enqueue(tx, now, &[turn]).await.map(drop)
+}
+
+/// A failed message is to go to its customer once more, under an id of this time.
+pub(crate) async fn schedule_retry(
+    tx: &mut Tx,
+    row: &SessionRow,
+    message: &MessageRow,
+    now: Timestamp,
+) -> Result<()> {
+    let send = NewDispatch {
+        id: format!("{}/{}", message.id, kernel::id::new("retry", now)),
+        kind: SEND,
+        subject: row.id.clone(),
+        destination: row.account_id.clone(),
+        payload: None,
+        due_at: now,
+    };
+    dispatch::enqueue(tx, now, &[send]).await.map(drop)
 }
 
 /// A queued message is to go to its customer.

@@ -1,6 +1,22 @@
-//! The section `desk`.
+//! The section `desk`: `desk.auth`, and the channels' accounts (`desk.wecom.corp_id`, `desk.bridge.secret`, …).
 
-use super::Reader;
+use std::{collections::BTreeMap, time::Duration};
+
+use desk::channel::{Config, Kind, Named};
+
+use super::{Reader, named};
+
+/// `corpId` → `corp_id`
+fn snake(name: &str) -> String {
+    let mut key = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            key.push('_');
+        }
+        key.push(c.to_ascii_lowercase());
+    }
+    key
+}
 
 impl Reader {
     pub(super) fn desk(&mut self) -> desk::Config {
@@ -9,6 +25,64 @@ impl Reader {
             "off" => Ok(false),
             _ => Err("must be jwt or off".to_owned()),
         });
-        desk::Config { auth: auth.unwrap_or(true) }
+        let accounts = Kind::EVERY.into_iter().filter_map(|kind| self.account(kind)).collect();
+        let defaults = Config::default();
+        let poll = self.duration("desk.wecom_poll", defaults.poll);
+        if poll < Duration::from_secs(60) {
+            self.errors.push(named("desk.wecom_poll", "must be at least 1m"));
+        }
+        let keep_callbacks = self.duration("desk.callbacks_keep", defaults.keep_callbacks);
+        if keep_callbacks < Duration::from_secs(3600) {
+            // A nonce must be known as long as its time is good.
+            self.errors.push(named("desk.callbacks_keep", "must be at least 1h"));
+        }
+        desk::Config { auth: auth.unwrap_or(true), channels: Config { accounts, poll, keep_callbacks } }
+    }
+
+    /// An account, if any of its keys is set; then all that it needs must be.
+    fn account(&mut self, kind: Kind) -> Option<Named> {
+        let key = |name: &str| format!("desk.{}.{}", kind.as_str(), snake(name));
+        let mut fields = BTreeMap::new();
+        for field in kind.fields() {
+            if let Some(value) = self.text(&key(field.name)) {
+                fields.insert(field.name.to_owned(), value);
+            }
+        }
+        if fields.is_empty() {
+            return None;
+        }
+        let bad = kind.check(&fields);
+        self.errors.extend(bad.iter().map(|bad| named(&key(bad.name), &bad.reason)));
+        bad.is_empty().then_some(Named { kind, fields })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, SettingsError};
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let pairs = pairs.iter().map(|(k, v)| (format!("HONGYAN_DESK__{k}"), (*v).to_owned()));
+        Settings::load(None, pairs)
+    }
+
+    #[test]
+    fn an_account_is_whole_or_refused_by_the_keys_name() {
+        assert!(load(&[]).unwrap().desk.channels.accounts.is_empty());
+        let wecom = [
+            ("WECOM__CORP_ID", "wx5823bf96d3bd56c7"),
+            ("WECOM__TOKEN", "QDG6eK"),
+            ("WECOM__ENCODING_AES_KEY", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
+            ("WECOM__SECRET", "top-secret"),
+        ];
+        let settings = load(&wecom).unwrap();
+        assert_eq!(settings.desk.channels.accounts.len(), 1);
+        assert!(!format!("{settings:?}").contains("top-secret"));
+        let error = load(&wecom[..3]).unwrap_err().to_string();
+        assert!(error.contains("desk.wecom.secret (HONGYAN_DESK__WECOM__SECRET): is required"), "{error}");
+        let error = load(&[("BRIDGE__SECRET", "short-one"), ("CALLBACKS_KEEP", "1m")]).unwrap_err();
+        assert_eq!(error.0.len(), 2, "{error}");
+        assert!(!error.to_string().contains("short-one"));
+        assert!(load(&[("WECOM__COLOUR", "red")]).is_err());
     }
 }

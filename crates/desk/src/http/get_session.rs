@@ -3,7 +3,7 @@
 use axum::extract::State;
 use httpkit::{DeskEnvelope, DeskReply, PathId, Refusals, desk_ok};
 
-use crate::{Desk, auth::Agent, view::SessionInfo};
+use crate::{Desk, auth::Agent, channel::out::Window, view::SessionInfo};
 
 /// Get a session
 #[utoipa::path(get, path = "/sessions/{sessionId}", tag = "desk",
@@ -14,5 +14,7 @@ pub(super) async fn get_session(
     agent: Agent,
     PathId(id): PathId,
 ) -> DeskReply<SessionInfo> {
-    desk_ok(SessionInfo::from(&desk.visible(&agent, &id).await?))
+    let row = desk.visible(&agent, &id).await?;
+    let window = Window::of(&mut desk.db().read().await?, &row, desk.clock().now()).await?;
+    desk_ok(SessionInfo::from(&row).with_window(window))
 }

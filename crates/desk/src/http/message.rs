@@ -1,11 +1,18 @@
 //! `POST /sessions/{sessionId}/message`
 
 use axum::{extract::State, http::HeaderMap};
-use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
+use channels::MediaKind;
+use httpkit::{Body, DeskEnvelope, DeskReply, Fields, PathId, Refusals, desk_ok, text};
 use kernel::Problem;
 use utoipa::ToSchema;
 
-use crate::{Desk, auth::Agent, ops::Draft, view::MessageInfo};
+use crate::{
+    Desk,
+    auth::Agent,
+    ops::Draft,
+    store::files::{self, FileRow},
+    view::MessageInfo,
+};
 
 /// The longest message, in characters.
 const MAX: usize = 4000;
@@ -17,17 +24,21 @@ const MAX_KEY: usize = 128;
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
 pub(super) struct MessageRequest {
+    /// The words; required for a text.
     #[schema(min_length = 1, max_length = 4000)]
-    content: String,
-    /// `text`
+    content: Option<String>,
+    /// `text`, `image`, `voice`, `video` or `file`
     #[schema(default = "text")]
     msg_type: Option<String>,
+    /// A file from `POST /desk/files`; required for anything but a text.
+    file_id: Option<String>,
 }
 
 /// Send a message to the customer
 ///
 /// In `manual` only, by the session's agent or a supervisor. With the same `Idempotency-Key` it is sent once. The answer
-/// is the message, `queued`; what becomes of it is told on the stream.
+/// is the message, `queued`; what becomes of it is told on the stream. A text that is longer than a message of the
+/// channel leaves in several. 422 with `errors.window` if WeCom would not take it before the customer writes again.
 #[utoipa::path(post, path = "/sessions/{sessionId}/message", tag = "desk", request_body = MessageRequest,
     params(
         ("sessionId" = String, Path, description = "`sess_…`"),
@@ -40,15 +51,27 @@ pub(super) async fn send_message(
     headers: HeaderMap,
     Body(mut f): Body,
 ) -> DeskReply<MessageInfo> {
-    let text::Lines(content) = f.required::<text::Lines<MAX>>("content");
     let msg_type = f.optional::<text::Line<32>>("msgType").map_or_else(|| "text".to_owned(), |t| t.0);
-    if msg_type != "text" {
-        f.rule("msgType", "must be text");
+    let (content, file) = match MediaKind::named(&msg_type) {
+        Some(_) => (String::new(), Some(file(&desk, &agent, &mut f).await?)),
+        None => (f.required::<text::Lines<MAX>>("content").0, None),
+    };
+    if file.is_none() && msg_type != "text" {
+        f.rule("msgType", "must be text, image, voice, video or file");
     }
     f.finish()?;
     let client_id = key(&headers)?;
-    let message = desk.answer(&agent, &id, &Draft { content, msg_type, client_id }).await?;
+    let message = desk.answer(&agent, &id, &Draft { content, msg_type, file, client_id }).await?;
     desk_ok(MessageInfo::from(&message))
+}
+
+/// A file that this agent uploaded.
+async fn file(desk: &Desk, agent: &Agent, f: &mut Fields) -> Result<FileRow, Problem> {
+    let text::Line(id) = f.required::<text::Line<64>>("fileId");
+    std::mem::take(f).finish()?;
+    let file = files::file(&mut desk.db().read().await?, &id).await?;
+    let own = |file: &FileRow| agent.supervisor || file.owner_id.is_some() && file.owner_id == agent.id;
+    file.filter(own).ok_or_else(|| Problem::rule("fileId", "is no file that you uploaded"))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -103,6 +103,27 @@ impl NewSession<'_> {
 /// The customer's session that is not closed, made if there is none, locked; whether it was made.
 pub(crate) async fn open(tx: &mut Tx, new: &NewSession<'_>, now: Timestamp) -> Result<(SessionRow, bool)> {
     let key = new.open_key();
+    loop {
+        let made = insert(tx, new, &key, now).await?;
+        // What the channel says of them now counts.
+        let row = tx
+            .opt(
+                sql!(concat!(
+                    "UPDATE desk_sessions SET customer_name = COALESCE($2, customer_name),
+                        conversation = COALESCE($3, conversation) WHERE open_key = $1 RETURNING ",
+                    columns!()
+                )),
+                args![&key, new.customer_name, new.conversation],
+            )
+            .await?;
+        // None if it was closed between the two.
+        if let Some(row) = row {
+            return Ok((row, made));
+        }
+    }
+}
+
+async fn insert(tx: &mut Tx, new: &NewSession<'_>, key: &str, now: Timestamp) -> Result<bool> {
     let state = State::new();
     let made = tx
         .exec(
@@ -119,25 +140,36 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession<'_>, now: Timestamp) -> R
                 new.customer_id,
                 new.customer_name,
                 new.conversation,
-                &key,
+                key,
                 state.status,
                 state.version,
                 now
             ],
         )
         .await?;
-    // What the channel says of them now counts.
-    let row = tx
-        .one(
-            sql!(concat!(
-                "UPDATE desk_sessions SET customer_name = COALESCE($2, customer_name),
-                    conversation = COALESCE($3, conversation) WHERE open_key = $1 RETURNING ",
-                columns!()
-            )),
-            args![&key, new.customer_name, new.conversation],
-        )
-        .await?;
-    Ok((row, made == 1))
+    Ok(made == 1)
+}
+
+/// The customer's session that is not closed, if there is one, locked.
+pub(crate) async fn lock_open(tx: &mut Tx, new: &NewSession<'_>) -> Result<Option<SessionRow>> {
+    tx.opt(
+        sql!(
+            sqlite: concat!("SELECT ", columns!(), " FROM desk_sessions WHERE open_key = $1"),
+            postgres: concat!("SELECT ", columns!(), " FROM desk_sessions WHERE open_key = $1 FOR UPDATE")
+        ),
+        args![new.open_key()],
+    )
+    .await
+}
+
+/// Names the customer of a session that the channel named none for.
+pub(crate) async fn name_customer(tx: &mut Tx, id: &str, name: &str) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE desk_sessions SET customer_name = $2 WHERE id = $1 AND customer_name IS NULL"),
+        args![id, name],
+    )
+    .await
+    .map(drop)
 }
 
 /// Puts a locked session into another state, and on record who did it and why. `row` is as it is afterwards.

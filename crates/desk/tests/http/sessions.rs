@@ -20,7 +20,7 @@ testkit::both! {
             "sessionId": "id:sess", "customerId": "=wm_1", "customerName": "=小明", "kfId": "=kf_1",
             "channelType": "=wechat", "status": "=ai", "manualCsId": null, "version": 1, "priority": 0,
             "waitingSince": null, "handoverReason": null, "lastMessage": "=你好", "lastMessageTime": "time",
-            "messageCount": 1, "closedAt": null, "createdAt": "time", "updatedAt": "time",
+            "messageCount": 1, "window": null, "closedAt": null, "createdAt": "time", "updatedAt": "time",
         }]));
         let id = id(data(&answer));
         let history = get(&app, &format!("/sessions/{id}/history"), &anna).await;
