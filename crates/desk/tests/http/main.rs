@@ -8,5 +8,8 @@
     reason = "tests"
 )]
 
+mod accounts;
+mod callbacks;
 mod desk;
 mod sessions;
+mod wecom;
