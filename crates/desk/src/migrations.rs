@@ -6,7 +6,7 @@
 //!
 //! `desk_accounts` holds the channels' accounts beside those of the settings; `desk_callbacks` what came, as it came;
 //! `desk_pulls` and `desk_cursors` how far WeCom was asked; `desk_windows` what may still be said to a customer;
-//! `desk_parts` which parts of a long message have left; `desk_files` the files of messages.
+//! `desk_senders` who is sending in a session, `desk_parts` which parts of a long message have left; `desk_files` the files of messages.
 
 use db::Migration;
 
@@ -187,6 +187,13 @@ CREATE TABLE desk_parts (
     part BIGINT NOT NULL,
     sent_at BIGINT NOT NULL,
     PRIMARY KEY (message_id, part)
+);
+
+CREATE TABLE desk_senders (
+    session_id {ID} NOT NULL PRIMARY KEY,
+    holder {ID} NOT NULL,
+    message_id {ID} NOT NULL,
+    until BIGINT NOT NULL
 );
 
 CREATE TABLE desk_customers (

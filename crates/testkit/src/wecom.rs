@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use channels::wecom::Keys;
-use kernel::{Sim, Timestamp};
+use kernel::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 /// The console's values.
@@ -36,7 +36,7 @@ const WINDOW: i64 = 48 * 3600;
 pub struct Wecom {
     /// `http://127.0.0.1:…`
     pub url: String,
-    clock: Arc<Sim>,
+    clock: Clock,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -61,7 +61,7 @@ struct Inner {
 
 impl Wecom {
     /// A server with this clock.
-    pub async fn start(clock: Arc<Sim>) -> Self {
+    pub async fn start(clock: Clock) -> Self {
         let inner = Arc::new(Mutex::new(Inner { page: 1000, ..Inner::default() }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));

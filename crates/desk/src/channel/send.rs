@@ -24,6 +24,10 @@ use crate::{
 
 /// The longest wait for the message before.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long a dispatch leaves the rest of its session to theirs.
+const LONG: Duration = Duration::from_secs(30);
+/// So long one dispatch may be at one message of a session before another may: longer than an attempt may take.
+const TURN: Duration = Duration::from_secs(150);
 
 /// The handler of [`SEND`].
 pub struct Send {
@@ -133,61 +137,124 @@ async fn conclude(
     store::tell(tx, &[frames::message_status(&session, &message)], now).await
 }
 
+/// What keeps a dispatch from its message.
+enum Blocked {
+    /// There is nothing to do any more, or nothing to be done.
+    Settled(Outcome),
+    /// Another message of the session is before it, or being sent.
+    Waiting,
+}
+
+/// A message that is the first on its way in its session, and ours to send.
+struct Turn {
+    session: SessionRow,
+    message: MessageRow,
+    in_doubt: bool,
+}
+
 impl Send {
     async fn attempt_one(&self, dispatch: &Dispatch) -> Result<Outcome> {
-        let mut conn = self.desk.db().read().await?;
-        let Some(message) = store::message(&mut conn, message_id(&dispatch.id)).await? else {
-            return Ok(Outcome::Dead("the message is gone".to_owned()));
-        };
-        if message.status != MessageStatus::Queued {
-            return Ok(Outcome::Done(format!("is {} already", message.status.as_str())));
-        }
-        let Some(session) = store::session(&mut conn, &message.session_id).await? else {
-            return Ok(Outcome::Dead("the session is gone".to_owned()));
-        };
-        let now = self.desk.clock().now();
-        if outbox::has_queued_before(&mut conn, &session.id, message.seq).await? {
-            // Whoever is before makes it due; this is for when that was just missed.
-            let seconds = 1u64 << dispatch.fence.clamp(1, 6).saturating_sub(1).unsigned_abs();
-            let until = now + Duration::from_secs(seconds).min(PATIENCE);
-            return Ok(Outcome::Snooze { until, reason: "waits for the message before".to_owned() });
-        }
-        drop(conn);
-        let sent = match self.desk.account(&session.account_id).await? {
-            None => Sent::Never("the channel's account is not in use".to_owned()),
-            Some(account) => {
-                let in_doubt = dispatch.in_doubt;
-                let job = Job {
-                    desk: &self.desk,
-                    account: &account,
-                    session: &session,
-                    message: &message,
-                    in_doubt,
-                };
-                job.send().await?
+        let id = message_id(&dispatch.id);
+        let mut turn = match self.begin(dispatch, id).await? {
+            Ok(turn) => turn,
+            Err(Blocked::Settled(outcome)) => return Ok(outcome),
+            Err(Blocked::Waiting) => {
+                let seconds = 1u64 << dispatch.fence.clamp(1, 6).saturating_sub(1).unsigned_abs();
+                let until = self.desk.clock().now() + Duration::from_secs(seconds).min(PATIENCE);
+                return Ok(Outcome::Snooze { until, reason: "waits for the message before".to_owned() });
             }
         };
-        self.end(&message.id, sent).await
+        turn.in_doubt |= dispatch.in_doubt;
+        let started = self.desk.clock().now();
+        let mut own = None;
+        loop {
+            let sent = self.send(&turn).await?;
+            let more = self.desk.clock().now() < started + LONG;
+            let (outcome, next) = self.end(&dispatch.id, &turn, sent, more).await?;
+            // What comes after its own message is sent along; what becomes of that is not this dispatch's end.
+            let own = own.get_or_insert(outcome);
+            match next {
+                Some(message) => turn = Turn { message, in_doubt: false, ..turn },
+                None => return Ok(own.clone()),
+            }
+        }
     }
 
-    /// Puts the end of a message on record before that of its dispatch: if the process ends between the two, the next
-    /// attempt finds that there is nothing to do.
-    async fn end(&self, id: &str, sent: Sent) -> Result<Outcome> {
+    /// Takes the turn in the session.
+    async fn begin(&self, dispatch: &Dispatch, id: &str) -> Result<std::result::Result<Turn, Blocked>> {
         let now = self.desk.clock().now();
         let mut tx = self.desk.db().begin().await?;
-        let outcome = match sent {
-            Sent::Later(outcome) => return Ok(outcome),
-            Sent::Took(answer) => {
-                conclude(&mut tx, id, Ok(()), now).await?;
-                Outcome::Done(answer)
-            }
-            Sent::Never(reason) => {
-                conclude(&mut tx, id, Err(&reason), now).await?;
-                Outcome::Dead(reason)
-            }
+        let settled = |outcome| Ok(Err(Blocked::Settled(outcome)));
+        let Some(message) = store::message(&mut tx, id).await? else {
+            return settled(Outcome::Dead("the message is gone".to_owned()));
+        };
+        let Some(session) = store::session(&mut tx, &message.session_id).await? else {
+            return settled(Outcome::Dead("the session is gone".to_owned()));
+        };
+        if message.status != MessageStatus::Queued {
+            // If this dispatch was lost while it sent what came after, that is in doubt, and its own to send.
+            outbox::end_turn(&mut tx, &session.id, &dispatch.id, true).await?;
+            tx.commit().await?;
+            return settled(Outcome::Done(format!("is {} already", message.status.as_str())));
+        }
+        if outbox::first_queued(&mut tx, &session.id).await?.as_deref() != Some(id) {
+            return Ok(Err(Blocked::Waiting));
+        }
+        let times = (now, now + TURN);
+        let Some(in_doubt) = outbox::take_turn(&mut tx, &session.id, &dispatch.id, id, times).await? else {
+            return Ok(Err(Blocked::Waiting));
         };
         tx.commit().await?;
-        Ok(outcome)
+        Ok(Ok(Turn { session, message, in_doubt }))
+    }
+
+    async fn send(&self, turn: &Turn) -> Result<Sent> {
+        let Turn { session, message, in_doubt } = turn;
+        let Some(account) = self.desk.account(&session.account_id).await? else {
+            return Ok(Sent::Never("the channel's account is not in use".to_owned()));
+        };
+        let job = Job { desk: &self.desk, account: &account, session, message, in_doubt: *in_doubt };
+        job.send().await
+    }
+
+    /// Puts the end of a message on record before that of its dispatch, so that the next attempt finds that there is
+    /// nothing to do if the process ends between the two. Keeps the turn if there is another message to send.
+    async fn end(
+        &self,
+        holder: &str,
+        turn: &Turn,
+        sent: Sent,
+        more: bool,
+    ) -> Result<(Outcome, Option<MessageRow>)> {
+        let now = self.desk.clock().now();
+        let (session, id) = (&turn.session.id, &turn.message.id);
+        let mut tx = self.desk.db().begin().await?;
+        let (outcome, end) = match sent {
+            Sent::Later(outcome) => {
+                let lost = matches!(outcome, Outcome::Retry { in_doubt: true, .. });
+                outbox::end_turn(&mut tx, session, holder, lost).await?;
+                tx.commit().await?;
+                return Ok((outcome, None));
+            }
+            Sent::Took(answer) => (Outcome::Done(answer), Ok(())),
+            Sent::Never(reason) => (Outcome::Dead(reason.clone()), Err(reason)),
+        };
+        // The next of them, and the turn, before agents are told: that is last.
+        let after = outbox::next_queued(&mut tx, session, turn.message.seq).await?;
+        let next = match after {
+            Some(next) if more => store::message(&mut tx, &next).await?,
+            _ => None,
+        };
+        match &next {
+            Some(next) => {
+                let times = (now, now + TURN);
+                outbox::take_turn(&mut tx, session, holder, &next.id, times).await?;
+            }
+            None => outbox::end_turn(&mut tx, session, holder, false).await?,
+        }
+        conclude(&mut tx, id, end.as_ref().copied().map_err(String::as_str), now).await?;
+        tx.commit().await?;
+        Ok((outcome, next))
     }
 }
 

@@ -7,17 +7,57 @@ use kernel::Timestamp;
 
 use super::{MessageRow, messages};
 
-/// Whether an earlier message of the session is still on its way.
-pub(crate) async fn has_queued_before(conn: &mut Conn, session: &str, seq: i64) -> Result<bool> {
-    let found: Option<(i64,)> = conn
-        .opt(
+/// Takes the right to send in a session, until then. `None` if somebody else has it; otherwise whether whoever had it was
+/// lost over this very message, which may have got through.
+pub(crate) async fn take_turn(
+    tx: &mut Tx,
+    session: &str,
+    holder: &str,
+    message: &str,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<Option<bool>> {
+    let made = tx
+        .exec(
             sql!(
-                "SELECT seq FROM desk_messages WHERE session_id = $1 AND seq < $2 AND status = 'queued' LIMIT 1"
+                "INSERT INTO desk_senders (session_id, holder, message_id, until) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (session_id) DO NOTHING"
             ),
-            args![session, seq],
+            args![session, holder, message, until],
         )
         .await?;
-    Ok(found.is_some())
+    if made == 1 {
+        return Ok(Some(false));
+    }
+    let before: Option<(String, String, Timestamp)> = tx
+        .opt(
+            sql!(
+                sqlite: "SELECT holder, message_id, until FROM desk_senders WHERE session_id = $1",
+                postgres: "SELECT holder, message_id, until FROM desk_senders WHERE session_id = $1 FOR UPDATE"
+            ),
+            args![session],
+        )
+        .await?;
+    // Given back between the two: the next attempt takes it.
+    let Some((held_by, sending, until_then)) = before else { return Ok(None) };
+    if held_by != holder && now < until_then {
+        return Ok(None);
+    }
+    tx.exec(
+        sql!("UPDATE desk_senders SET holder = $2, message_id = $3, until = $4 WHERE session_id = $1"),
+        args![session, holder, message, until],
+    )
+    .await?;
+    Ok(Some(sending == message))
+}
+
+/// Gives the right to send back. What was being sent when a holder was lost stays known, so that it is in doubt.
+pub(crate) async fn end_turn(tx: &mut Tx, session: &str, holder: &str, lost: bool) -> Result<()> {
+    let sql = if lost {
+        sql!("UPDATE desk_senders SET until = 0 WHERE session_id = $1 AND holder = $2")
+    } else {
+        sql!("DELETE FROM desk_senders WHERE session_id = $1 AND holder = $2")
+    };
+    tx.exec(sql, args![session, holder]).await.map(drop)
 }
 
 /// The first message of the session that is on its way.
@@ -28,6 +68,20 @@ pub(crate) async fn first_queued(conn: &mut Conn, session: &str) -> Result<Optio
                 "SELECT id FROM desk_messages WHERE session_id = $1 AND status = 'queued' ORDER BY seq LIMIT 1"
             ),
             args![session],
+        )
+        .await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// The first message on its way that comes after this number.
+pub(crate) async fn next_queued(conn: &mut Conn, session: &str, seq: i64) -> Result<Option<String>> {
+    let found: Option<(String,)> = conn
+        .opt(
+            sql!(
+                "SELECT id FROM desk_messages WHERE session_id = $1 AND status = 'queued' AND seq > $2
+                 ORDER BY seq LIMIT 1"
+            ),
+            args![session, seq],
         )
         .await?;
     Ok(found.map(|(id,)| id))

@@ -58,7 +58,7 @@ testkit::both! {
     /// Without a configured account nothing is accepted, whatever is signed.
     async fn without_an_account_nothing_is_accepted(t) {
         let app = TestApp::new(t).await;
-        let wecom = Wecom::start(app.clock.clone()).await;
+        let wecom = Wecom::start(app.system.clock.clone()).await;
         let (query, body) = wecom.callback("kf", 1);
         callback(&app, &format!("/wecom/callback?{query}"), &[], body).await.refused(503, &[]);
         let secret = bridge::Secret::new(SECRET).unwrap();
@@ -83,7 +83,7 @@ testkit::both! {
     /// The check of the URL answers the plain text alone, and `error` for anybody else.
     async fn the_url_is_checked(t) {
         let app = TestApp::new(t).await;
-        let wecom = Wecom::start(app.clock.clone()).await;
+        let wecom = Wecom::start(app.system.clock.clone()).await;
         connect_wecom(&app, &wecom, &[]).await;
         let sealed = Wecom::keys().seal("1616140317555161061", [7; 16], "nonce", app.now());
         let get = async |query: &str| {
@@ -99,7 +99,7 @@ testkit::both! {
     /// Every kind of wrong signature is refused, and says what is wrong.
     async fn wrong_signatures_are_named(t) {
         let app = TestApp::new(t).await;
-        let wecom = Wecom::start(app.clock.clone()).await;
+        let wecom = Wecom::start(app.system.clock.clone()).await;
         connect_wecom(&app, &wecom, &[]).await;
         let (query, body) = wecom.callback("kf", 1);
         let say = |answer: &Answer| answer.body["message"].as_str().unwrap().to_owned();
@@ -154,7 +154,7 @@ testkit::both! {
         // Signed well and not to be understood: the bridge is told.
         let signed = secret.sign(b"{}", "nonce-0005", app.now());
         let query = format!("signature={}&timestamp={}&nonce={}", signed.signature, signed.timestamp, signed.nonce);
-        callback(&app, &format!("{path}?{query}"), &[], "{}").await.refused(400, &["messageId"]);
+        callback(&app, &format!("{path}?{query}"), &[], "{}").await.refused(400, &["kfId"]);
     }
 
     /// Douyin: the challenge keeps its type; a message that is pushed three times is taken once.
@@ -238,7 +238,7 @@ testkit::both! {
     /// The same callback many times at once is taken once, and all are answered.
     async fn the_same_callback_at_once(t) {
         let app = TestApp::new(t).await;
-        let wecom = Wecom::start(app.clock.clone()).await;
+        let wecom = Wecom::start(app.system.clock.clone()).await;
         connect_wecom(&app, &wecom, &[]).await;
         let boss = supervisor(&app, "boss").await;
         wecom.says("m1", "kf", "c1", "你好");

@@ -31,7 +31,7 @@ struct Stage {
 impl Stage {
     async fn new(t: TestDb, more: &[(&str, &str)]) -> Self {
         let app = TestApp::new(t).await;
-        let wecom = Wecom::start(app.clock.clone()).await;
+        let wecom = Wecom::start(app.system.clock.clone()).await;
         connect_wecom(&app, &wecom, more).await;
         let boss = supervisor(&app, "boss").await;
         Self { app, wecom, boss, salt: 0 }
