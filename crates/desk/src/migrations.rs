@@ -11,10 +11,8 @@
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[
-    Migration { name: "desk/001_desk", sql: DESK },
-    Migration { name: "desk/002_channels", sql: CHANNELS },
-];
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { name: "desk/001_desk", sql: DESK }, Migration { name: "desk/002_channels", sql: CHANNELS }];
 
 const DESK: &str = "
 CREATE TABLE desk_sessions (

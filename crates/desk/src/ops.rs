@@ -197,7 +197,10 @@ impl Desk {
         let (from, to) = (MessageStatus::Failed, MessageStatus::Queued);
         let queued = store::set_status(&mut tx, id, from, to, None).await?;
         let queued = queued.ok_or_else(|| {
-            Problem::rule("msgId", format!("is {}: only a failed message can be retried", message.status.as_str()))
+            Problem::rule(
+                "msgId",
+                format!("is {}: only a failed message can be retried", message.status.as_str()),
+            )
         })?;
         work::schedule_retry(&mut tx, &row, &queued, now).await?;
         store::tell(&mut tx, &[frames::message_status(&row, &queued)], now).await?;

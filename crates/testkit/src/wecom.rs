@@ -228,7 +228,8 @@ impl Inner {
             let page = json!({"errcode": 0, "next_cursor": next, "has_more": 1, "msg_list": []});
             return Json(page).into_response();
         }
-        let limit = body["limit"].as_u64().map_or(1000, |n| usize::try_from(n).expect("small")).min(self.page);
+        let limit =
+            body["limit"].as_u64().map_or(1000, |n| usize::try_from(n).expect("small")).min(self.page);
         let page: Vec<&Value> = all.iter().skip(from).take(limit).copied().collect();
         let next = from + page.len();
         let more = i32::from(next < all.len());

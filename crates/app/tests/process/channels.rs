@@ -93,7 +93,8 @@ async fn scenario(home: Home) {
                 }
                 tried += 1;
                 let body = json!({"content": format!("answer {tried}"), "msgType": "text"});
-                let answer = client.call("POST", &format!("/api/sessions/{id}/message"), None, Some(body)).await;
+                let answer =
+                    client.call("POST", &format!("/api/sessions/{id}/message"), None, Some(body)).await;
                 if answer.is_ok_and(|answer| answer.status == 200) {
                     acknowledged.push(format!("answer {tried}"));
                 }
@@ -128,7 +129,8 @@ async fn scenario(home: Home) {
     let numbers: Vec<u32> = sent.iter().map(|t| t.split(' ').nth(1).unwrap().parse().unwrap()).collect();
     assert!(numbers.is_sorted(), "in order: {numbers:?}");
     for text in &acknowledged {
-        let message = open.iter().find(|m| m["content"] == text.as_str()).expect("what was acknowledged is stored");
+        let message =
+            open.iter().find(|m| m["content"] == text.as_str()).expect("what was acknowledged is stored");
         let arrived = sent.contains(text);
         assert_eq!(arrived, message["status"] == "sent", "{message}");
     }

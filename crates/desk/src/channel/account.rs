@@ -7,10 +7,7 @@ use httpkit::text_enum;
 use transports::web::Reach;
 
 use super::wecom::Wecom;
-use crate::{
-    model::ChannelType,
-    receive::Source,
-};
+use crate::{model::ChannelType, receive::Source};
 
 text_enum! {
     /// Which protocol an account speaks.
@@ -209,7 +206,8 @@ impl Given<'_> {
         match made {
             Ok(keys) => Some(keys),
             Err(BadKey { field, reason }) => {
-                let name = names.iter().find(|(theirs, _)| *theirs == field).map_or("secret", |(_, ours)| ours);
+                let name =
+                    names.iter().find(|(theirs, _)| *theirs == field).map_or("secret", |(_, ours)| ours);
                 self.bad(name, reason);
                 None
             }

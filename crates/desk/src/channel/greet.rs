@@ -111,9 +111,7 @@ impl Single for Welcome {
 
 impl Single for Profile {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
-        Box::pin(
-            async move { self.fetch(&dispatch.subject).await.unwrap_or_else(|error| again(&error)) },
-        )
+        Box::pin(async move { self.fetch(&dispatch.subject).await.unwrap_or_else(|error| again(&error)) })
     }
 }
 

@@ -76,8 +76,9 @@ impl Request {
 
     /// Which protocol it is in, if that can be told from what signs it.
     fn kind(&self, channel_type: ChannelType) -> Option<Kind> {
-        let general = ["x-signature", "x-timestamp", "x-nonce"].iter().any(|name| self.header(name).is_some())
-            || ["signature", "timestamp", "nonce"].iter().any(|name| self.param(name).is_some());
+        let general =
+            ["x-signature", "x-timestamp", "x-nonce"].iter().any(|name| self.header(name).is_some())
+                || ["signature", "timestamp", "nonce"].iter().any(|name| self.param(name).is_some());
         match channel_type {
             ChannelType::Wechat if self.param("msg_signature").is_some() => Some(Kind::Wecom),
             ChannelType::Douyin if self.header("x-douyin-signature").is_some() => Some(Kind::Douyin),
@@ -176,8 +177,7 @@ fn open(account: &Account, request: &Request, now: Timestamp) -> Result<Opened, 
                 timestamp: request.header("x-timestamp"),
                 nonce: request.header("x-nonce"),
             };
-            let bridge::Opened { messages, once } =
-                bridge.secret.open(headers, &request.query, body, now)?;
+            let bridge::Opened { messages, once } = bridge.secret.open(headers, &request.query, body, now)?;
             Ok(Opened::signed(Said::Messages(messages), once))
         }
     }
@@ -305,9 +305,7 @@ impl Desk {
                 }
                 Ok(())
             }
-            Said::Messages(messages) => {
-                self.receive(tx, &account.source(), &messages, now).await.map(drop)
-            }
+            Said::Messages(messages) => self.receive(tx, &account.source(), &messages, now).await.map(drop),
         }
     }
 

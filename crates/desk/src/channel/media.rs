@@ -29,12 +29,7 @@ use crate::{
 pub const MEDIA: &str = "desk.media";
 
 /// A message's file is to be fetched.
-pub(crate) async fn schedule(
-    tx: &mut Tx,
-    account: &str,
-    message: &MessageRow,
-    now: Timestamp,
-) -> Result<()> {
+pub(crate) async fn schedule(tx: &mut Tx, account: &str, message: &MessageRow, now: Timestamp) -> Result<()> {
     let fetch = NewDispatch {
         id: format!("{}/media", message.id),
         kind: MEDIA,

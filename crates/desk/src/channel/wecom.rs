@@ -155,10 +155,12 @@ impl Wecom {
         let url = self.url(path, &params);
         let request = match body {
             Body::Query(_) => Request::get(url).body(Vec::new())?,
-            Body::Json(json) => {
-                Request::post(url).header(CONTENT_TYPE, "application/json").body(json.to_string().into_bytes())?
+            Body::Json(json) => Request::post(url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(json.to_string().into_bytes())?,
+            Body::Bytes(_, mime, bytes) => {
+                Request::post(url).header(CONTENT_TYPE, *mime).body(bytes.to_vec())?
             }
-            Body::Bytes(_, mime, bytes) => Request::post(url).header(CONTENT_TYPE, *mime).body(bytes.to_vec())?,
         };
         send(web, request).await
     }

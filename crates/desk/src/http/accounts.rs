@@ -89,7 +89,8 @@ pub(super) async fn list_accounts(State(desk): State<Desk>, agent: Agent) -> Des
     });
     let mut all: Vec<AccountInfo> = fixed.collect();
     for row in accounts::all(&mut desk.db().read().await?).await? {
-        let fields = registry::fields(&row, desk.0.accounts.keyring()).map_err(|reason| unreadable(&row, &reason))?;
+        let fields =
+            registry::fields(&row, desk.0.accounts.keyring()).map_err(|reason| unreadable(&row, &reason))?;
         all.push(info(&row, fields));
     }
     desk_ok(all)

@@ -80,15 +80,7 @@ pub(crate) async fn update(tx: &mut Tx, row: &AccountRow) -> Result<()> {
             "UPDATE desk_accounts SET name = $2, fields = $3, secrets = $4, enabled = $5, version = $6,
                 updated_at = $7 WHERE id = $1"
         ),
-        args![
-            &row.id,
-            &row.name,
-            &row.fields,
-            row.secrets.clone(),
-            row.enabled,
-            row.version,
-            row.updated_at
-        ],
+        args![&row.id, &row.name, &row.fields, row.secrets.clone(), row.enabled, row.version, row.updated_at],
     )
     .await
     .map(drop)

@@ -42,14 +42,7 @@ pub(crate) async fn keep(tx: &mut Tx, new: &NewCallback<'_>, now: Timestamp) -> 
                 "INSERT INTO desk_callbacks (id, account_id, once_key, request, error, received_at)
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (account_id, once_key) DO NOTHING"
             ),
-            args![
-                kernel::id::new("cb", now),
-                new.account_id,
-                new.once_key,
-                new.request,
-                new.error,
-                now
-            ],
+            args![kernel::id::new("cb", now), new.account_id, new.once_key, new.request, new.error, now],
         )
         .await?;
     Ok(kept == 1)

@@ -75,9 +75,7 @@ pub(crate) async fn wanted(
 pub(crate) async fn rest(tx: &mut Tx, (account, kf): (&str, &str), count: i64) -> Result<bool> {
     let rested = tx
         .exec(
-            sql!(
-                "UPDATE desk_pulls SET active = FALSE WHERE account_id = $1 AND kf_id = $2 AND wanted = $3"
-            ),
+            sql!("UPDATE desk_pulls SET active = FALSE WHERE account_id = $1 AND kf_id = $2 AND wanted = $3"),
             args![account, kf, count],
         )
         .await?;
@@ -108,11 +106,7 @@ pub(crate) async fn drop_token(tx: &mut Tx, (account, kf): (&str, &str), token: 
 }
 
 /// Who was not asked since `before` and is not being asked: account and `open_kfid`.
-pub(crate) async fn idle(
-    conn: &mut Conn,
-    account: &str,
-    before: Timestamp,
-) -> Result<Vec<(String, String)>> {
+pub(crate) async fn idle(conn: &mut Conn, account: &str, before: Timestamp) -> Result<Vec<(String, String)>> {
     conn.all(
         sql!(
             "SELECT account_id, kf_id FROM desk_pulls

@@ -61,9 +61,7 @@ pub(crate) async fn spend(tx: &mut Tx, session: &SessionRow) -> Result<()> {
 /// WeCom says that nothing more may be sent: what we counted was less than what it did.
 pub(crate) async fn exhaust(tx: &mut Tx, session: &SessionRow, most: i64) -> Result<()> {
     tx.exec(
-        sql!(
-            "UPDATE desk_windows SET used = $4 WHERE account_id = $1 AND kf_id = $2 AND customer_id = $3"
-        ),
+        sql!("UPDATE desk_windows SET used = $4 WHERE account_id = $1 AND kf_id = $2 AND customer_id = $3"),
         args![&session.account_id, &session.kf_id, &session.customer_id, most],
     )
     .await

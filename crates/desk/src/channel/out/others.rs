@@ -30,7 +30,8 @@ impl Job<'_> {
         let Some(token) = &douyin.access_token else {
             return Ok(Sent::Never("the account has no accessToken to send with".to_owned()));
         };
-        let asked = store::outbox::last_of_customer(&mut self.desk.db().read().await?, &self.session.id).await?;
+        let asked =
+            store::outbox::last_of_customer(&mut self.desk.db().read().await?, &self.session.id).await?;
         let (customer, kf) = (&self.session.customer_id, &self.session.kf_id);
         let conversation = self.session.conversation.as_deref().unwrap_or_default();
         let asked = asked.unwrap_or_default();
@@ -86,7 +87,8 @@ impl Job<'_> {
             Ok(answer) => answer,
             Err(sent) => return sent,
         };
-        let code = answer.get("code").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
+        let code =
+            answer.get("code").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
         match code.as_deref() {
             Some("0") => Sent::Took("taken by JD".to_owned()),
             Some(JD_AGAIN) => Sent::again("JD asks to send it again", false),

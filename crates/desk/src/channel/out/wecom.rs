@@ -132,7 +132,12 @@ impl Job<'_> {
         tx.commit().await
     }
 
-    async fn post(&self, wecom: &Wecom, id: &str, message: &Message<'_>) -> std::result::Result<String, Sent> {
+    async fn post(
+        &self,
+        wecom: &Wecom,
+        id: &str,
+        message: &Message<'_>,
+    ) -> std::result::Result<String, Sent> {
         let (kf, customer) = (&self.session.kf_id, &self.session.customer_id);
         let body = send_msg(kf, customer, id, message).map_err(|e| Sent::Never(e.to_string()))?;
         let (web, clock) = (&self.desk.0.channels.api, self.desk.clock());
