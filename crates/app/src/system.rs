@@ -118,7 +118,7 @@ impl System {
         };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let desk = Desk::new(accounts.clone(), settings.desk.clone());
-        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
+        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &desk, &post);
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -136,6 +136,7 @@ fn engine(
     accounts: &Accounts,
     assistant: &Assistant,
     letters: &Letters,
+    desk: &Desk,
     post: &Arc<Post>,
 ) -> Engine {
     let mail = SingleOptions {
@@ -176,6 +177,8 @@ fn engine(
             mail,
             accounts::AccountMail { accounts: accounts.clone(), post: post() },
         )
+        .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: desk.clone() })
+        .single(desk::WATCHDOG, internal, desk::Watchdog { desk: desk.clone() })
         .build()
 }
 

@@ -2,12 +2,17 @@
 //!
 //! `desk_sessions` and `desk_messages` are the truth; `desk_inbound` knows what came before; `desk_streams`,
 //! `desk_events` and `desk_event_bodies` are what agents are told, in order, each agent by themselves; `desk_audit`
-//! says who changed what, and why.
+//! says who changed what, and why. `desk_settings` keeps every version of the desk's settings, the newest holds;
+//! `desk_sla` has a row for each wait of a customer that had a target, `desk_ratings` one for each that was
+//! asked, `desk_terms` one for each term that a message is found by.
 
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[Migration { name: "desk/001_desk", sql: DESK }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "desk/001_desk", sql: DESK },
+    Migration { name: "desk/003_workbench", sql: WORKBENCH },
+];
 
 const DESK: &str = "
 CREATE TABLE desk_sessions (
@@ -118,4 +123,76 @@ CREATE TABLE desk_audit (
     reason TEXT
 );
 CREATE INDEX desk_audit_session ON desk_audit (session_id, id);
+";
+
+const WORKBENCH: &str = "
+CREATE TABLE desk_settings (
+    version BIGINT NOT NULL PRIMARY KEY,
+    document TEXT NOT NULL,
+    actor_id {ID},
+    at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_agents (
+    agent_id {ID} NOT NULL PRIMARY KEY,
+    state {ID} NOT NULL CHECK (state IN ('online', 'away', 'offline')),
+    capacity BIGINT,
+    gone_at BIGINT,
+    given_at BIGINT,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_session_labels (
+    session_id {ID} NOT NULL,
+    label {ID} NOT NULL,
+    PRIMARY KEY (session_id, label)
+);
+CREATE INDEX desk_session_labels_label ON desk_session_labels (label, session_id);
+
+CREATE TABLE desk_canned (
+    id {ID} NOT NULL PRIMARY KEY,
+    owner_id {ID} NOT NULL,
+    shortcut {ID} NOT NULL,
+    content TEXT NOT NULL,
+    uses BIGINT NOT NULL,
+    used_at BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (owner_id, shortcut)
+);
+
+CREATE TABLE desk_sla (
+    id {ID} NOT NULL PRIMARY KEY,
+    session_id {ID} NOT NULL,
+    kind {ID} NOT NULL CHECK (kind IN ('first_response', 'next_response')),
+    since BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    answered BOOLEAN NOT NULL,
+    breached_at BIGINT,
+    agent_id {ID}
+);
+CREATE INDEX desk_sla_session ON desk_sla (session_id, ended_at);
+CREATE INDEX desk_sla_since ON desk_sla (since);
+
+CREATE TABLE desk_ratings (
+    session_id {ID} NOT NULL PRIMARY KEY,
+    account_id {ID} NOT NULL,
+    kf_id {ID} NOT NULL,
+    customer_id {ID} NOT NULL,
+    agent_id {ID},
+    asked_at BIGINT NOT NULL,
+    score BIGINT CHECK (score BETWEEN 1 AND 5),
+    rated_at BIGINT
+);
+CREATE INDEX desk_ratings_customer ON desk_ratings (account_id, customer_id, asked_at);
+CREATE INDEX desk_ratings_asked ON desk_ratings (asked_at);
+CREATE TABLE desk_terms (
+    term {ID} NOT NULL,
+    message_id {ID} NOT NULL,
+    session_id {ID} NOT NULL,
+    PRIMARY KEY (term, message_id)
+);
+
+CREATE INDEX desk_sessions_waiting ON desk_sessions (status, priority, waiting_since, id);
 ";

@@ -5,8 +5,9 @@ use db::{Result, Tx};
 use kernel::Timestamp;
 
 use crate::{
-    Desk, frames,
+    Desk, follow, frames,
     model::{Actor, ChannelType, Command, MessageStatus, SenderType, Status, Step},
+    ops, rating,
     store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told},
     work,
 };
@@ -58,10 +59,10 @@ impl Desk {
 }
 
 /// The words and the type of a message that somebody said.
-struct Said {
-    msg_type: String,
-    content: String,
-    payload: Option<String>,
+pub(crate) struct Said {
+    pub(crate) msg_type: String,
+    pub(crate) content: String,
+    pub(crate) payload: Option<String>,
 }
 
 impl Said {
@@ -106,6 +107,11 @@ async fn take(
         customer_name: message.customer_name.as_deref(),
         conversation: message.conversation.as_deref(),
     };
+    if message.origin == Origin::Customer
+        && let Some(rating) = rating::asked(tx, &new, said, now).await?
+    {
+        return rating::take(tx, source, message, said, rating, told, now).await;
+    }
     let (mut row, _made) = store::open(tx, &new, now).await?;
     let colleague = message.colleague.as_deref().unwrap_or("colleague");
     let (sender_type, sender_id) = match message.origin {
@@ -130,8 +136,11 @@ async fn take(
         by_colleague(tx, &mut row, &stored, told, now).await?;
     }
     told.push(frames::new_message(&row, &stored));
-    if message.origin == Origin::Customer && row.status == Status::Ai {
-        work::schedule_turn(tx, &row, now).await?;
+    if message.origin == Origin::Customer {
+        match row.status {
+            Status::Ai => work::schedule_turn(tx, &row, now).await?,
+            _ => follow::customer_wrote(tx, &mut row, now).await?,
+        }
     }
     Ok(())
 }
@@ -146,8 +155,7 @@ async fn by_colleague(
 ) -> Result<()> {
     let command = Command::Colleague { name: stored.sender_id.clone() };
     if let Ok(Step::Change(to)) = row.state().after(&command, &Actor::Channel) {
-        store::change(tx, row, to, &command, &Actor::Channel, now).await?;
-        told.push(frames::session_accepted(row));
+        ops::settle(tx, row, to, &command, &Actor::Channel, told, now).await?;
     }
     store::note_reply(tx, row, now).await
 }

@@ -2,15 +2,13 @@
 
 use axum::{extract::State, http::HeaderMap};
 use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
-use kernel::Problem;
 use utoipa::ToSchema;
 
+use super::idempotency_key;
 use crate::{Desk, auth::Agent, ops::Draft, view::MessageInfo};
 
 /// The longest message, in characters.
 const MAX: usize = 4000;
-/// The longest idempotency key.
-const MAX_KEY: usize = 128;
 
 /// What to send.
 #[derive(ToSchema)]
@@ -46,14 +44,7 @@ pub(super) async fn send_message(
         f.rule("msgType", "must be text");
     }
     f.finish()?;
-    let client_id = key(&headers)?;
+    let client_id = idempotency_key(&headers)?;
     let message = desk.answer(&agent, &id, &Draft { content, msg_type, client_id }).await?;
     desk_ok(MessageInfo::from(&message))
-}
-
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|t| (1..=MAX_KEY).contains(&t.len()));
-    let problem = || Problem::bad_request("Idempotency-Key", "must be 1 to 128 visible ASCII characters");
-    Ok(Some(text.ok_or_else(problem)?.to_owned()))
 }

@@ -8,5 +8,10 @@
     reason = "tests"
 )]
 
+mod agents;
 mod desk;
+mod model;
+mod races;
 mod sessions;
+mod watch;
+mod workbench;
