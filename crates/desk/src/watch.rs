@@ -26,8 +26,8 @@ pub const WATCHDOG: &str = "desk.watchdog";
 enum Rule {
     /// The agent has had no connection since then.
     Gone { since: i64 },
-    /// The session's customer has waited for this owner's answer since then.
-    Unanswered { version: i64, since: i64 },
+    /// The session's customer has waited since `waiting`, for this owner's answer since `since`.
+    Unanswered { version: i64, waiting: i64, since: i64 },
     /// The customer has not answered this message of ours.
     Idle { seq: i64 },
     /// The wait with this id is longer than its target.
@@ -67,9 +67,10 @@ pub(crate) async fn unanswered(
     s: &DeskSettings,
     now: Timestamp,
 ) -> Result<()> {
-    let (Some(after), Some(_)) = (s.unanswered_after_seconds, row.waiting_since) else { return Ok(()) };
+    let (Some(after), Some(waiting)) = (s.unanswered_after_seconds, row.waiting_since) else { return Ok(()) };
     // Whoever has just got the session has the whole time.
-    let rule = Rule::Unanswered { version: row.version, since: now.micros() };
+    let (waiting, since) = (waiting.micros(), now.micros());
+    let rule = Rule::Unanswered { version: row.version, waiting, since };
     let id = format!("{}/unanswered/{}/{}", row.id, row.version, row.last_customer_seq);
     set(tx, (id, &row.id), &rule, now + span(after), now).await
 }
@@ -140,11 +141,15 @@ impl Watchdog {
                 Some(due) if now < due => Ok(Found::NotYet(due)),
                 Some(_) => self.requeue_all(subject, Timestamp::from_micros(*since), now).await,
             },
-            Rule::Unanswered { version, since } => match due(*since, settings.unanswered_after_seconds) {
-                None => Ok(Found::Nothing),
-                Some(due) if now < due => Ok(Found::NotYet(due)),
-                Some(_) => self.requeue_silent(subject, *version, Timestamp::from_micros(*since), now).await,
-            },
+            Rule::Unanswered { version, waiting, since } => {
+                match due(*since, settings.unanswered_after_seconds) {
+                    None => Ok(Found::Nothing),
+                    Some(due) if now < due => Ok(Found::NotYet(due)),
+                    Some(_) => {
+                        self.requeue_silent(subject, *version, Timestamp::from_micros(*waiting), now).await
+                    }
+                }
+            }
             Rule::Idle { seq } => self.close_idle(subject, *seq, &settings, now).await,
             Rule::Wait { id } => self.breach(subject, id, now).await,
         }
@@ -174,13 +179,12 @@ impl Watchdog {
         &self,
         id: &str,
         version: i64,
-        since: Timestamp,
+        waiting: Timestamp,
         now: Timestamp,
     ) -> Result<Found> {
         let mut tx = self.desk.db().begin().await?;
         let Some(mut row) = store::lock(&mut tx, id).await? else { return Ok(Found::Nothing) };
-        let waits = row.waiting_since.is_some() && row.last_reply_at.is_none_or(|reply| reply < since);
-        if row.status != Status::Manual || row.version != version || !waits {
+        if row.status != Status::Manual || row.version != version || row.waiting_since != Some(waiting) {
             return Ok(Found::Nothing);
         }
         act(tx, &mut row, &Command::Requeue(HandoverReason::Abandoned), now).await?;

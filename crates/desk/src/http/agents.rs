@@ -33,7 +33,7 @@ pub(super) struct AgentInfo {
     /// How many they may be given at once; for supervisors and oneself.
     #[serde(skip_serializing_if = "Option::is_none")]
     capacity: Option<i64>,
-    /// When they last took a session, or were given one; for supervisors and oneself.
+    /// When they last took a session, or were given one, if ever; for supervisors and oneself.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     last_given_at: Option<Timestamp>,

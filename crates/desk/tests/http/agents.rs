@@ -32,7 +32,6 @@ testkit::both! {
         let own = put(&app, "/desk/agents/me", &anna, json!({"state": "online"})).await;
         shape(data(&own), &json!({
             "csId": format!("={}", anna.id), "name": "=anna", "state": "=online", "inHand": 0, "capacity": 5,
-            "lastGivenAt": null,
         }));
         let path = format!("/desk/agents/{}", ben.id);
         put(&app, &path, &anna, json!({"capacity": 9})).await.refused(403, &[]);

@@ -88,11 +88,12 @@ pub fn words(app: &TestApp, id: &str, customer: &str, text: &str) -> Inbound {
     }
 }
 
-/// Takes messages in, as a channel does.
+/// Takes messages in, as a channel does; a millisecond later something else may happen, so that ids are in order.
 pub async fn receive(app: &TestApp, messages: &[Inbound]) -> Received {
     let mut tx = app.system.db.begin().await.unwrap();
     let received = app.system.desk.receive(&mut tx, &source(), messages, app.now()).await.unwrap();
     tx.commit().await.unwrap();
+    app.clock.advance(std::time::Duration::from_millis(1));
     received
 }
 

@@ -118,7 +118,7 @@ testkit::both! {
             app.system.desk.agent_seen(&user.id).await.unwrap();
         }
         settings(&app, &boss, json!({"firstResponseSeconds": 60, "nextResponseSeconds": 30})).await;
-        let start = app.now();
+        let start = app.now() + Duration::from_millis(1);
         let id = waiting(&app, "wm_1", &boss).await;
         let (accept, message) = (format!("/sessions/{id}/accept"), format!("/sessions/{id}/message"));
         later(&app, 40).await;

@@ -81,8 +81,11 @@ testkit::both! {
         post(&app, &path("release"), &anna, json!({})).await.refused(400, &["status"]);
         post(&app, &path("handback"), &anna, json!({})).await.refused(400, &["status"]);
         data(&post(&app, &path("close"), &anna, json!({})).await);
+        let boss = supervisor(&app, "boss").await;
         for verb in ["release", "handback", "takeover"] {
-            post(&app, &path(verb), &anna, json!({})).await.refused(400, &["status"]);
+            post(&app, &path(verb), &boss, json!({})).await.refused(400, &["status"]);
+            // What nobody had is nobody's to see any more.
+            post(&app, &path(verb), &anna, json!({})).await.refused(404, &[]);
         }
     }
 
@@ -239,8 +242,8 @@ testkit::both! {
         let (anna, ben) = (agent(&app, "anna").await, agent(&app, "ben").await);
         let boss = supervisor(&app, "boss").await;
         let id = session(&app, "wm_1").await;
-        for (n, text) in ["我要退货,订单A1029", "Where is my order?", "the parcel", "货到付款"].iter().enumerate() {
-            receive(&app, &[words(&app, &format!("s{n}"), "wm_1", text)]).await;
+        for text in ["我要退货,订单A1029", "Where is my order?", "the parcel", "货到付款"] {
+            receive(&app, &[words(&app, text, "wm_1", text)]).await;
         }
         let found = async |user: &User, q: &str| {
             let q: String = q.bytes().map(|b| format!("%{b:02X}")).collect();
