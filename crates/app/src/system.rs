@@ -118,7 +118,7 @@ impl System {
         };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let desk = Desk::new(accounts.clone(), settings.desk.clone());
-        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &desk, &post);
+        let engine = engine(settings, &accounts, &assistant, &letters, &desk, &post);
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -131,8 +131,6 @@ impl System {
 
 fn engine(
     settings: &Settings,
-    db: &Db,
-    clock: &Clock,
     accounts: &Accounts,
     assistant: &Assistant,
     letters: &Letters,
@@ -153,7 +151,7 @@ fn engine(
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
-    Engine::builder(db.clone(), clock.clone())
+    Engine::builder(accounts.db().clone(), accounts.clock().clone())
         .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox { letters: letters.clone() })
         .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })

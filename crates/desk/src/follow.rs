@@ -27,8 +27,9 @@ pub(crate) async fn changed(
     now: Timestamp,
 ) -> Result<()> {
     let settings = store::settings(tx).await?;
-    let has_room = before.status == Status::Manual && before.owner != row.manual_cs_id
-        || before.status == Status::Manual && row.status != Status::Manual;
+    // Who had a closed session is remembered, so the owner alone does not tell.
+    let has_room =
+        before.status == Status::Manual && (before.owner != row.manual_cs_id || row.status != Status::Manual);
     if row.status == Status::Pending || has_room {
         queue::changed(tx, row, &settings, now).await?;
     }
