@@ -36,9 +36,8 @@ pub(crate) async fn changed(
     match row.status {
         Status::Pending => {
             begin_wait(tx, row, &settings, now).await?;
-            // The assistant says it in its own words, with what `closed_notice` gives it.
+            // Beside what the assistant says of it: when people are back.
             if matches!(command, Command::HandOver(_))
-                && *actor != Actor::Assistant
                 && let Some(text) = closed_notice(&settings, now)
             {
                 tell_customer(tx, row, &text, told, now).await?;
