@@ -430,6 +430,24 @@ pub async fn people(conn: &mut Conn, ids: Vec<&str>) -> Result<Vec<Person>> {
     Ok(rows.into_iter().map(person).collect())
 }
 
+/// The roles of these users; ids that do not exist are missing.
+///
+/// # Errors
+/// [`db::DbError`]
+pub async fn roles(conn: &mut Conn, ids: Vec<&str>) -> Result<Vec<(String, Role)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    conn.all(
+        sql!(
+            sqlite: "SELECT id, role FROM users WHERE id IN (SELECT value FROM json_each($1))",
+            postgres: "SELECT id, role FROM users WHERE id = ANY($1)"
+        ),
+        args![ids],
+    )
+    .await
+}
+
 /// Who has these (normalized) addresses, with the address.
 ///
 /// # Errors

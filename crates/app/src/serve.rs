@@ -67,6 +67,9 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     if settings.worker {
         keep_channels(&system, &tracker, &stop);
     }
+    if settings.api && !settings.desk.auth {
+        tracing::warn!("desk.auth is off: whoever reaches this server is a supervisor of the desk");
+    }
     let router = match settings.api {
         true => api::router(&system, settings.limits, Some(metrics)),
         false => api::worker_router(&system, Some(metrics)),

@@ -119,8 +119,8 @@ impl System {
         let desk = Desk::new(accounts.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
-        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
-        let engine = channels(engine, &desk).build();
+        let engine = engine(settings, &accounts, &assistant, &letters, &post);
+        let engine = customers(engine, &desk).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -133,8 +133,6 @@ impl System {
 
 fn engine(
     settings: &Settings,
-    db: &Db,
-    clock: &Clock,
     accounts: &Accounts,
     assistant: &Assistant,
     letters: &Letters,
@@ -154,7 +152,7 @@ fn engine(
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
-    Engine::builder(db.clone(), clock.clone())
+    Engine::builder(accounts.db().clone(), accounts.clock().clone())
         .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox { letters: letters.clone() })
         .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
@@ -180,8 +178,9 @@ fn engine(
         )
 }
 
-/// What goes in and out through the desk's channels. An answer is worth half an hour's patience, a pull a day's.
-fn channels(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
+/// The desk: what goes in and out through its channels, and its queue. An answer is worth half an hour's patience, a pull
+/// a day's.
+fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
     use std::time::Duration;
     let retry = |max_age| Retry {
         first: Duration::from_secs(1),
@@ -198,6 +197,7 @@ fn channels(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
     };
     let media = SingleOptions { concurrency: 16, per_destination: 8, retry: retry(days(1)), timeout };
     let pull = SingleOptions { per_destination: 1, timeout: Duration::from_secs(600), ..media };
+    let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, timeout };
     let of = || desk.clone();
     builder
         .single(desk::PULL, pull, desk::Pull { desk: of() })
@@ -205,6 +205,8 @@ fn channels(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
         .single(desk::MEDIA, media, desk::Media { desk: of() })
         .single(desk::WELCOME, send, desk::Welcome { desk: of() })
         .single(desk::PROFILE, media, desk::Profile { desk: of() })
+        .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: of() })
+        .single(desk::WATCHDOG, internal, desk::Watchdog { desk: of() })
 }
 
 /// News of a letter is worth a day's patience.

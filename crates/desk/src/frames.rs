@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::Status,
-    store::{MessageRow, SessionRow, Told},
+    store::{MessageRow, SessionRow, SlaRow, Told},
     view::{MessageInfo, SessionInfo},
 };
 
@@ -55,4 +55,34 @@ pub(crate) fn session_closed(row: &SessionRow) -> Told {
 /// A session is another's, or the assistant's: for all. The seed has no type for it.
 pub(crate) fn session_updated(row: &SessionRow) -> Told {
     told("session_updated", row, value(SessionInfo::from(row)), None)
+}
+
+/// The same, with its labels.
+pub(crate) fn labelled(row: &SessionRow, labels: &[String]) -> Told {
+    let mut told = session_updated(row);
+    if let Some(fields) = told.data.as_object_mut() {
+        fields.insert("labels".to_owned(), json!(labels));
+    }
+    told
+}
+
+/// A note among ourselves: for the session's owner, whoever watches, and those it mentions.
+pub(crate) fn note(row: &SessionRow, message: &MessageRow, mentions: &[String]) -> Told {
+    let to = owner(row).into_iter().chain(mentions.iter().cloned()).collect();
+    told("new_message", row, value(MessageInfo::from(message)), Some(to))
+}
+
+/// A customer waits for longer than they should: for the session's owner and these supervisors.
+pub(crate) fn sla_breached(row: &SessionRow, wait: &SlaRow, supervisors: Vec<String>) -> Told {
+    let to = owner(row).into_iter().chain(supervisors).collect();
+    let data = json!({
+        "kind": wait.kind, "since": wait.since, "dueAt": wait.due_at, "manualCsId": row.manual_cs_id,
+        "status": row.status, "breachedAt": wait.breached_at,
+    });
+    told("sla_breached", row, data, Some(to))
+}
+
+/// A customer rated a session: for the person who had it.
+pub(crate) fn session_rated(row: &SessionRow, score: i64) -> Told {
+    told("session_rated", row, json!({"score": score}), Some(row.manual_cs_id.iter().cloned().collect()))
 }

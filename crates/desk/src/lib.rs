@@ -9,16 +9,26 @@
 //! - What goes to a customer is a dispatch, sent in the order of its session, under an id that the channel knows it by.
 //! - Every change of a session's state is on record with who did it and why.
 
+mod agents;
 mod auth;
 pub mod channel;
+mod details;
+mod follow;
 mod frames;
+mod hours;
 mod http;
 mod migrations;
 mod model;
+mod notes;
 mod ops;
+mod queue;
+mod rating;
 mod receive;
+mod settings;
 mod store;
+mod terms;
 mod view;
+mod watch;
 mod work;
 
 use std::sync::Arc;
@@ -43,7 +53,9 @@ pub use migrations::MIGRATIONS;
 pub use model::{
     Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
 };
+pub use queue::{ASSIGN, Assign};
 pub use receive::{Received, Source};
+pub use watch::{WATCHDOG, Watchdog};
 pub use work::{SEND, TURN};
 
 /// How the desk behaves here.

@@ -6,13 +6,21 @@
 //!
 //! `desk_accounts` holds the channels' accounts beside those of the settings; `desk_callbacks` what came, as it came;
 //! `desk_pulls` and `desk_cursors` how far WeCom was asked; `desk_windows` what may still be said to a customer;
-//! `desk_senders` who is sending in a session, `desk_parts` which parts of a long message have left; `desk_files` the files of messages.
+//! `desk_senders` who is sending in a session, `desk_parts` which parts of a long message have left; `desk_files` the files
+//! of messages.
+//!
+//! `desk_settings` keeps every version of the desk's settings, the newest holds;
+//! `desk_sla` has a row for each wait of a customer that had a target, `desk_ratings` one for each that was
+//! asked, `desk_terms` one for each term that a message is found by.
 
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "desk/001_desk", sql: DESK }, Migration { name: "desk/002_channels", sql: CHANNELS }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "desk/001_desk", sql: DESK },
+    Migration { name: "desk/002_channels", sql: CHANNELS },
+    Migration { name: "desk/003_workbench", sql: WORKBENCH },
+];
 
 const DESK: &str = "
 CREATE TABLE desk_sessions (
@@ -217,4 +225,76 @@ CREATE INDEX desk_files_session ON desk_files (session_id);
 
 CREATE INDEX desk_messages_failed ON desk_messages (id) WHERE status = 'failed';
 CREATE INDEX desk_messages_queued ON desk_messages (session_id, seq) WHERE status = 'queued';
+";
+
+const WORKBENCH: &str = "
+CREATE TABLE desk_settings (
+    version BIGINT NOT NULL PRIMARY KEY,
+    document TEXT NOT NULL,
+    actor_id {ID},
+    at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_agents (
+    agent_id {ID} NOT NULL PRIMARY KEY,
+    state {ID} NOT NULL CHECK (state IN ('online', 'away', 'offline')),
+    capacity BIGINT,
+    gone_at BIGINT,
+    given_at BIGINT,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_session_labels (
+    session_id {ID} NOT NULL,
+    label {ID} NOT NULL,
+    PRIMARY KEY (session_id, label)
+);
+CREATE INDEX desk_session_labels_label ON desk_session_labels (label, session_id);
+
+CREATE TABLE desk_canned (
+    id {ID} NOT NULL PRIMARY KEY,
+    owner_id {ID} NOT NULL,
+    shortcut {ID} NOT NULL,
+    content TEXT NOT NULL,
+    uses BIGINT NOT NULL,
+    used_at BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (owner_id, shortcut)
+);
+
+CREATE TABLE desk_sla (
+    id {ID} NOT NULL PRIMARY KEY,
+    session_id {ID} NOT NULL,
+    kind {ID} NOT NULL CHECK (kind IN ('first_response', 'next_response')),
+    since BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    answered BOOLEAN NOT NULL,
+    breached_at BIGINT,
+    agent_id {ID}
+);
+CREATE INDEX desk_sla_session ON desk_sla (session_id, ended_at);
+CREATE INDEX desk_sla_since ON desk_sla (since);
+
+CREATE TABLE desk_ratings (
+    session_id {ID} NOT NULL PRIMARY KEY,
+    account_id {ID} NOT NULL,
+    kf_id {ID} NOT NULL,
+    customer_id {ID} NOT NULL,
+    agent_id {ID},
+    asked_at BIGINT NOT NULL,
+    score BIGINT CHECK (score BETWEEN 1 AND 5),
+    rated_at BIGINT
+);
+CREATE INDEX desk_ratings_customer ON desk_ratings (account_id, customer_id, asked_at);
+CREATE INDEX desk_ratings_asked ON desk_ratings (asked_at);
+CREATE TABLE desk_terms (
+    term {ID} NOT NULL,
+    message_id {ID} NOT NULL,
+    session_id {ID} NOT NULL,
+    PRIMARY KEY (term, message_id)
+);
+
+CREATE INDEX desk_sessions_waiting ON desk_sessions (status, priority, waiting_since, id);
 ";

@@ -7,8 +7,9 @@ use crate::{
     Desk,
     auth::Agent,
     channel::{account::Kind, media, out},
-    frames,
+    follow, frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
+    notes,
     store::{self, MessageRow, NewMessage, SessionRow, Told, files, files::FileRow},
     work,
 };
@@ -24,7 +25,16 @@ pub(crate) struct Draft {
     pub(crate) client_id: Option<String>,
 }
 
-fn missing() -> Problem {
+/// What may come with a command.
+#[derive(Debug, Default)]
+pub(crate) struct With {
+    /// For the colleagues.
+    pub(crate) note: Option<String>,
+    /// To an agent who is not there, or has no room; for supervisors.
+    pub(crate) force: bool,
+}
+
+pub(crate) fn missing() -> Problem {
     Problem::not_found("session")
 }
 
@@ -49,6 +59,21 @@ impl Desk {
         id: &str,
         command: &Command,
     ) -> Result<SessionRow, Problem> {
+        self.command_with(agent, actor, id, command, &With::default()).await
+    }
+
+    /// The same, with a note for the colleagues, and for a transfer with a check of whom it goes to.
+    ///
+    /// # Errors
+    /// Those, and 422 if the agent cannot be given the session.
+    pub(crate) async fn command_with(
+        &self,
+        agent: &Agent,
+        actor: &Actor,
+        id: &str,
+        command: &Command,
+        with: &With,
+    ) -> Result<SessionRow, Problem> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
@@ -58,12 +83,18 @@ impl Desk {
             Err(_) => return Err(missing()),
             Ok(step) => step,
         };
-        if let Step::Change(to) = step {
-            let mut told = Vec::new();
-            settle(&mut tx, &mut row, to, command, actor, &mut told, now).await?;
-            store::tell(&mut tx, &told, now).await?;
-            tx.commit().await?;
+        let Step::Change(to) = step else { return Ok(row) };
+        if let Command::Transfer { to } = command {
+            self.check_target(&mut tx, agent, to, with.force, now).await?;
         }
+        let mut told = Vec::new();
+        settle(&mut tx, &mut row, to, command, actor, &mut told, now).await?;
+        if let Some(content) = &with.note {
+            let note = notes::Note { content, mentions: &[], client_id: None };
+            notes::write(&mut tx, &mut row, actor, &note, &mut told, now).await?;
+        }
+        store::tell(&mut tx, &told, now).await?;
+        tx.commit().await?;
         Ok(row)
     }
 
@@ -155,15 +186,15 @@ pub(crate) async fn settle(
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> db::Result<()> {
-    let before = row.status;
+    let before = row.state();
     store::change(tx, row, to, command, actor, now).await?;
-    told.push(match (before, row.status) {
+    told.push(match (before.status, row.status) {
         (_, Status::Pending) => frames::new_pending_session(row),
         (_, Status::Closed) => frames::session_closed(row),
         (Status::Manual, Status::Manual) | (_, Status::Ai) => frames::session_updated(row),
         (_, Status::Manual) => frames::session_accepted(row),
     });
-    Ok(())
+    follow::changed(tx, row, &before, (command, actor), told, now).await
 }
 
 /// Agents see what is theirs and what is nobody's yet.

@@ -7,8 +7,9 @@ use kernel::Timestamp;
 use crate::{
     Desk,
     channel::{events, greet, media, out},
-    frames,
+    follow, frames,
     model::{Actor, ChannelType, Command, MessageStatus, SenderType, Status, Step},
+    ops, rating,
     store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told, windows},
     work,
 };
@@ -71,10 +72,10 @@ impl Desk {
 }
 
 /// The words and the type of a message that somebody said.
-struct Said {
-    msg_type: String,
-    content: String,
-    payload: Option<String>,
+pub(crate) struct Said {
+    pub(crate) msg_type: String,
+    pub(crate) content: String,
+    pub(crate) payload: Option<String>,
 }
 
 impl Said {
@@ -113,6 +114,11 @@ async fn take(
         customer_name: message.customer_name.as_deref(),
         conversation: message.conversation.as_deref(),
     };
+    if message.origin == Origin::Customer
+        && let Some(rating) = rating::asked(tx, &new, said, now).await?
+    {
+        return rating::take(tx, source, message, said, rating, told, now).await;
+    }
     let (mut row, made) = store::open(tx, &new, now).await?;
     let colleague = message.colleague.as_deref().unwrap_or("colleague");
     let (sender_type, sender_id) = match message.origin {
@@ -150,8 +156,11 @@ async fn take(
             windows::refill(tx, &row, message.sent_at + out::WINDOW).await?;
         }
     }
-    if message.origin == Origin::Customer && row.status == Status::Ai {
-        work::schedule_turn(tx, &row, now).await?;
+    if message.origin == Origin::Customer {
+        match row.status {
+            Status::Ai => work::schedule_turn(tx, &row, now).await?,
+            _ => follow::customer_wrote(tx, &mut row, now).await?,
+        }
     }
     Ok(())
 }
@@ -166,8 +175,7 @@ async fn by_colleague(
 ) -> Result<()> {
     let command = Command::Colleague { name: stored.sender_id.clone() };
     if let Ok(Step::Change(to)) = row.state().after(&command, &Actor::Channel) {
-        store::change(tx, row, to, &command, &Actor::Channel, now).await?;
-        told.push(frames::session_accepted(row));
+        ops::settle(tx, row, to, &command, &Actor::Channel, told, now).await?;
     }
     store::note_reply(tx, row, now).await
 }

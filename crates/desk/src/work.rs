@@ -4,7 +4,10 @@ use db::{Result, Tx};
 use dispatch::NewDispatch;
 use kernel::Timestamp;
 
-use crate::store::{MessageRow, SessionRow};
+use crate::{
+    follow,
+    store::{MessageRow, SessionRow},
+};
 
 /// The assistant's turn in a session; its payload is the session's version that it answers to.
 pub const TURN: &str = "desk.turn";
@@ -42,7 +45,7 @@ pub(crate) async fn schedule_retry(
     dispatch::enqueue(tx, now, &[send]).await.map(drop)
 }
 
-/// A queued message is to go to its customer.
+/// A queued message is to go to its customer, who may leave it unanswered.
 pub(crate) async fn schedule_send(
     tx: &mut Tx,
     row: &SessionRow,
@@ -57,5 +60,6 @@ pub(crate) async fn schedule_send(
         payload: None,
         due_at: now,
     };
-    dispatch::enqueue(tx, now, &[send]).await.map(drop)
+    dispatch::enqueue(tx, now, &[send]).await?;
+    follow::answered(tx, row, message, now).await
 }

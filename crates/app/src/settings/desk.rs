@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use desk::channel::{Config, Kind, Named};
 
-use super::{Reader, named};
+use super::{Reader, boolean, named};
 
 /// `corpId` → `corp_id`
 fn snake(name: &str) -> String {
@@ -19,7 +19,7 @@ fn snake(name: &str) -> String {
 }
 
 impl Reader {
-    pub(super) fn desk(&mut self) -> desk::Config {
+    pub(super) fn desk(&mut self, listen: &[std::net::SocketAddr]) -> desk::Config {
         let auth = self.read("desk.auth", |text| match text {
             "jwt" => Ok(true),
             "off" => Ok(false),
@@ -36,7 +36,9 @@ impl Reader {
             // A nonce must be known as long as its time is good.
             self.errors.push(named("desk.callbacks_keep", "must be at least 1h"));
         }
-        desk::Config { auth: auth.unwrap_or(true), channels: Config { accounts, poll, keep_callbacks } }
+        let auth = auth.unwrap_or(true);
+        self.loopback_alone(auth, listen);
+        desk::Config { auth, channels: Config { accounts, poll, keep_callbacks } }
     }
 
     /// An account, if any of its keys is set; then all that it needs must be.
@@ -54,6 +56,18 @@ impl Reader {
         let bad = kind.check(&fields);
         self.errors.extend(bad.iter().map(|bad| named(&key(bad.name), &bad.reason)));
         bad.is_empty().then_some(Named { kind, fields })
+    }
+
+    /// Without authentication the server listens on this machine alone, unless told twice.
+    fn loopback_alone(&mut self, auth: bool, listen: &[std::net::SocketAddr]) {
+        let anywhere = self.read("desk.auth_off_beyond_loopback", boolean).unwrap_or(false);
+        if let Some(address) = listen.iter().find(|a| !auth && !anywhere && !a.ip().is_loopback()) {
+            let problem = format!(
+                "off gives the desk to whoever reaches {address}, which is not this machine alone; if that network is \
+                 closed, say so with desk.auth_off_beyond_loopback (HONGYAN_DESK__AUTH_OFF_BEYOND_LOOPBACK)"
+            );
+            self.errors.push(named("desk.auth", &problem));
+        }
     }
 }
 
@@ -84,5 +98,21 @@ mod tests {
         assert_eq!(error.0.len(), 2, "{error}");
         assert!(!error.to_string().contains("short-one"));
         assert!(load(&[("WECOM__COLOUR", "red")]).is_err());
+    }
+
+    #[test]
+    fn without_authentication_it_listens_here_alone_unless_told_twice() {
+        let load = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            Settings::load(None, pairs).map_err(|e| e.to_string())
+        };
+        let off = ("HONGYAN_DESK__AUTH", "off");
+        assert!(!load(&[off]).unwrap().desk.auth && load(&[]).unwrap().desk.auth);
+        let everywhere = ("HONGYAN_SERVER__LISTEN", "127.0.0.1:5003,0.0.0.0:5004");
+        let refused = load(&[off, everywhere]).unwrap_err();
+        assert!(refused.contains("desk.auth") && refused.contains("0.0.0.0:5004"), "{refused}");
+        let twice = ("HONGYAN_DESK__AUTH_OFF_BEYOND_LOOPBACK", "true");
+        assert!(!load(&[off, everywhere, twice]).unwrap().desk.auth);
+        assert!(load(&[everywhere]).unwrap().desk.auth);
     }
 }

@@ -6,6 +6,7 @@ use httpkit::{Body, DeskEnvelope, DeskReply, Fields, PathId, Refusals, desk_ok, 
 use kernel::Problem;
 use utoipa::ToSchema;
 
+use super::idempotency_key;
 use crate::{
     Desk,
     auth::Agent,
@@ -16,8 +17,6 @@ use crate::{
 
 /// The longest message, in characters.
 const MAX: usize = 4000;
-/// The longest idempotency key.
-const MAX_KEY: usize = 128;
 
 /// What to send.
 #[derive(ToSchema)]
@@ -60,7 +59,7 @@ pub(super) async fn send_message(
         f.rule("msgType", "must be text, image, voice, video or file");
     }
     f.finish()?;
-    let client_id = key(&headers)?;
+    let client_id = idempotency_key(&headers)?;
     let message = desk.answer(&agent, &id, &Draft { content, msg_type, file, client_id }).await?;
     desk_ok(MessageInfo::from(&message))
 }
@@ -72,11 +71,4 @@ async fn file(desk: &Desk, agent: &Agent, f: &mut Fields) -> Result<FileRow, Pro
     let file = files::file(&mut desk.db().read().await?, &id).await?;
     let own = |file: &FileRow| agent.supervisor || file.owner_id.is_some() && file.owner_id == agent.id;
     file.filter(own).ok_or_else(|| Problem::rule("fileId", "is no file that you uploaded"))
-}
-
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|t| (1..=MAX_KEY).contains(&t.len()));
-    let problem = || Problem::bad_request("Idempotency-Key", "must be 1 to 128 visible ASCII characters");
-    Ok(Some(text.ok_or_else(problem)?.to_owned()))
 }

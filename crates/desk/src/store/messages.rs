@@ -3,7 +3,7 @@
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
 
-use super::SessionRow;
+use super::{SessionRow, search};
 use crate::model::{MessageStatus, SenderType};
 
 db::row! {
@@ -87,6 +87,7 @@ pub(crate) async fn append(
         ],
     )
     .await?;
+    search::index(tx, row, &id, m.content).await?;
     row.last_seq = seq;
     row.updated_at = now;
     if m.status != MessageStatus::Internal {

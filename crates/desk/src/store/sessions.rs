@@ -94,7 +94,7 @@ pub(crate) struct NewSession<'a> {
 impl NewSession<'_> {
     /// At most one session that is not closed has it. Ids from outside may hold anything, so each is preceded by
     /// its length.
-    fn open_key(&self) -> String {
+    pub(super) fn open_key(&self) -> String {
         let (account, kf, customer) = (self.account_id, self.kf_id, self.customer_id);
         format!("{account}/{}:{kf}/{}:{customer}", kf.len(), customer.len())
     }
@@ -245,7 +245,7 @@ pub(crate) async fn note_reply(tx: &mut Tx, row: &mut SessionRow, now: Timestamp
         args![&row.id, row.first_response_at, now],
     )
     .await?;
-    Ok(())
+    super::end_wait(tx, &row.id, true, now).await
 }
 
 async fn audit(

@@ -9,7 +9,12 @@
 )]
 
 mod accounts;
+mod agents;
 mod callbacks;
 mod desk;
+mod model;
+mod races;
 mod sessions;
+mod watch;
 mod wecom;
+mod workbench;
