@@ -117,8 +117,8 @@ impl System {
             reminder_lead: settings.reminder_lead,
         };
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
-        let desk = Desk::new(accounts.clone(), settings.desk.clone());
-        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
+        let desk = Desk::new(accounts.clone(), assistant.clone(), settings.desk.clone());
+        let engine = engine(settings, &accounts, &assistant, &letters, &desk, &post);
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -131,11 +131,10 @@ impl System {
 
 fn engine(
     settings: &Settings,
-    db: &Db,
-    clock: &Clock,
     accounts: &Accounts,
     assistant: &Assistant,
     letters: &Letters,
+    desk: &Desk,
     post: &Arc<Post>,
 ) -> Engine {
     let mail = SingleOptions {
@@ -152,7 +151,7 @@ fn engine(
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
-    Engine::builder(db.clone(), clock.clone())
+    Engine::builder(accounts.db().clone(), accounts.clock().clone())
         .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox { letters: letters.clone() })
         .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
@@ -176,6 +175,7 @@ fn engine(
             mail,
             accounts::AccountMail { accounts: accounts.clone(), post: post() },
         )
+        .single(desk::TURN, turn_options(), desk::Turns { desk: desk.clone() })
         .build()
 }
 
@@ -191,6 +191,21 @@ fn push_options() -> SingleOptions {
             min_attempts: 5,
         },
         timeout: std::time::Duration::from_secs(120),
+    }
+}
+
+/// A customer waits: what cannot be answered soon goes to people.
+fn turn_options() -> SingleOptions {
+    SingleOptions {
+        concurrency: 32,
+        per_destination: 32,
+        retry: Retry {
+            first: std::time::Duration::from_secs(1),
+            cap: std::time::Duration::from_secs(10),
+            max_age: std::time::Duration::from_secs(30),
+            min_attempts: 3,
+        },
+        timeout: std::time::Duration::from_secs(60),
     }
 }
 

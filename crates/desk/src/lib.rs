@@ -17,12 +17,14 @@ mod model;
 mod ops;
 mod receive;
 mod store;
+mod turn;
 mod view;
 mod work;
 
 use std::sync::Arc;
 
 use accounts::Accounts;
+use assistant::Assistant;
 use axum::extract::FromRef;
 use db::Db;
 use kernel::Clock;
@@ -34,6 +36,7 @@ pub use model::{
     Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
 };
 pub use receive::{Received, Source};
+pub use turn::{Policy, Turns};
 pub use work::{SEND, TURN};
 
 /// How the desk behaves here.
@@ -41,6 +44,8 @@ pub use work::{SEND, TURN};
 pub struct Config {
     /// Whether agents need a token; without, whoever reaches the server is a supervisor.
     pub auth: bool,
+    /// How far the assistant goes by itself.
+    pub assistant: Policy,
 }
 
 /// The slice's state. Cheap to clone.
@@ -49,14 +54,15 @@ pub struct Desk(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
+    pub(crate) assistant: Assistant,
     pub(crate) config: Config,
 }
 
 impl Desk {
-    /// The slice on the accounts' database.
+    /// The slice on the accounts' database, with the assistant that answers first.
     #[must_use]
-    pub fn new(accounts: Accounts, config: Config) -> Self {
-        Self(Arc::new(Inner { accounts, config }))
+    pub fn new(accounts: Accounts, assistant: Assistant, config: Config) -> Self {
+        Self(Arc::new(Inner { accounts, assistant, config }))
     }
 
     pub(crate) fn db(&self) -> &Db {

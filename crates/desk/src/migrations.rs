@@ -2,12 +2,13 @@
 //!
 //! `desk_sessions` and `desk_messages` are the truth; `desk_inbound` knows what came before; `desk_streams`,
 //! `desk_events` and `desk_event_bodies` are what agents are told, in order, each agent by themselves; `desk_audit`
-//! says who changed what, and why.
+//! says who changed what, and why. `desk_turns` has how each turn of the assistant ended.
 
 use db::Migration;
 
 /// In order.
-pub const MIGRATIONS: &[Migration] = &[Migration { name: "desk/001_desk", sql: DESK }];
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { name: "desk/001_desk", sql: DESK }, Migration { name: "desk/005_turn", sql: TURN }];
 
 const DESK: &str = "
 CREATE TABLE desk_sessions (
@@ -118,4 +119,20 @@ CREATE TABLE desk_audit (
     reason TEXT
 );
 CREATE INDEX desk_audit_session ON desk_audit (session_id, id);
+";
+
+const TURN: &str = "
+CREATE TABLE desk_turns (
+    id {ID} NOT NULL PRIMARY KEY,
+    session_id {ID} NOT NULL,
+    seq BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    outcome {ID} NOT NULL CHECK (outcome IN ('answered', 'asked', 'greeted', 'handed_over', 'dropped')),
+    engine {ID},
+    confidence DOUBLE PRECISION,
+    reason TEXT,
+    message_id {ID},
+    created_at BIGINT NOT NULL,
+    UNIQUE (session_id, version, seq)
+);
 ";

@@ -6,8 +6,9 @@ use kernel::Timestamp;
 
 use crate::{
     Desk, frames,
-    model::{Actor, ChannelType, Command, MessageStatus, SenderType, Status, Step},
+    model::{Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, Status, Step},
     store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told},
+    turn::{self, Handover, Policy, Speech},
     work,
 };
 
@@ -50,7 +51,7 @@ impl Desk {
                 continue;
             }
             received.new += 1;
-            take(tx, source, message, &said, &mut told, now).await?;
+            take(tx, source, message, &said, &self.0.config.assistant, &mut told, now).await?;
         }
         store::tell(tx, &told, now).await?;
         Ok(received)
@@ -95,6 +96,7 @@ async fn take(
     source: &Source,
     message: &Inbound,
     said: &Said,
+    policy: &Policy,
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
@@ -131,9 +133,26 @@ async fn take(
     }
     told.push(frames::new_message(&row, &stored));
     if message.origin == Origin::Customer && row.status == Status::Ai {
-        work::schedule_turn(tx, &row, now).await?;
+        to_the_assistant(tx, &mut row, &stored, policy, told, now).await?;
     }
     Ok(())
+}
+
+/// The assistant answers what settles; where it does not answer first, the customer waits for a person at once.
+async fn to_the_assistant(
+    tx: &mut Tx,
+    row: &mut SessionRow,
+    stored: &MessageRow,
+    policy: &Policy,
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> Result<()> {
+    if policy.first {
+        return work::schedule_turn(tx, row, now + policy.settle, now).await;
+    }
+    let speech = Speech::of(std::iter::once(stored.content.as_str()));
+    let handover = Handover { reason: HandoverReason::Policy, speech, summary: &[] };
+    turn::hand_over(tx, row, &handover, told, now).await.map(drop)
 }
 
 /// A colleague answered in the channel's own client: the assistant must not talk over them.

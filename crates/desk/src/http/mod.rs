@@ -6,6 +6,9 @@ mod get_session;
 mod history;
 mod list_sessions;
 mod message;
+mod suggest;
+mod summary;
+mod turns;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -20,5 +23,8 @@ pub fn router(desk: Desk) -> OpenApiRouter {
         .routes(routes!(accept::accept_session))
         .routes(routes!(message::send_message))
         .routes(routes!(close::close_session))
+        .routes(routes!(suggest::suggest))
+        .routes(routes!(summary::summary))
+        .routes(routes!(turns::list_turns))
         .with_state(desk)
 }
