@@ -3,11 +3,13 @@
 mod accept;
 mod close;
 mod get_session;
+mod handback;
 mod history;
 mod list_sessions;
 mod message;
 mod suggest;
 mod summary;
+mod takeover;
 mod turns;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,6 +25,8 @@ pub fn router(desk: Desk) -> OpenApiRouter {
         .routes(routes!(accept::accept_session))
         .routes(routes!(message::send_message))
         .routes(routes!(close::close_session))
+        .routes(routes!(handback::hand_back_session))
+        .routes(routes!(takeover::take_over_session))
         .routes(routes!(suggest::suggest))
         .routes(routes!(summary::summary))
         .routes(routes!(turns::list_turns))

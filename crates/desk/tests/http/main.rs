@@ -5,8 +5,13 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::large_futures,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
+mod assisted;
 mod desk;
 mod sessions;
+mod turn_property;
+mod turn_races;
+mod turns;
