@@ -121,7 +121,7 @@ async fn say(
 ) -> Result<MessageRow> {
     let new = NewMessage {
         sender_type: SenderType::Ai,
-        sender_id: "assistant",
+        sender_id: super::ASSISTANT,
         msg_type: "text",
         content: text,
         payload: Some(payload.to_string()),

@@ -56,7 +56,7 @@ pub(crate) async fn hand_over(
 fn said<'a>(content: &'a str, msg_type: &'a str, status: MessageStatus, now: Timestamp) -> NewMessage<'a> {
     NewMessage {
         sender_type: SenderType::System,
-        sender_id: "assistant",
+        sender_id: super::ASSISTANT,
         msg_type,
         content,
         payload: None,

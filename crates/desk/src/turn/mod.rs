@@ -36,6 +36,9 @@ use crate::{
 use decide::Verdict;
 use reading::Reading;
 
+/// Who writes its messages.
+const ASSISTANT: &str = "assistant";
+
 text_enum! {
     /// How a turn of the assistant ended.
     TurnOutcome {

@@ -58,10 +58,14 @@ impl Reading {
         Speech::of(said.map(|m| m.content.as_str()))
     }
 
-    /// Where what is open begins: after the last thing that we said, whoever of us.
+    /// Where what is open begins: after the last thing that we said, whoever of us. What led to a hand-over is not
+    /// open any more, once the customer wrote something else.
     fn open_from(&self) -> usize {
-        let last = self.messages.iter().rposition(|m| is_answer(m));
-        last.map_or(0, |at| at + 1)
+        let answered = self.messages.iter().rposition(is_answer).map_or(0, |at| at + 1);
+        let last = self.messages.iter().rposition(|m| m.sender_type == SenderType::Customer).unwrap_or(0);
+        let until_last = self.messages.get(..last).unwrap_or_default();
+        let handed_over = until_last.iter().rposition(is_notice).map_or(0, |at| at + 1);
+        answered.max(handed_over)
     }
 
     /// What is to be answered.
@@ -165,6 +169,11 @@ const SHORT: usize = 4;
 /// What we said that answers: a person's words or the assistant's, not the desk's notices.
 fn is_answer(m: &MessageRow) -> bool {
     matches!(m.sender_type, SenderType::Ai | SenderType::Manual)
+}
+
+/// What the assistant said when it handed over.
+fn is_notice(m: &MessageRow) -> bool {
+    m.sender_type == SenderType::System && m.sender_id == super::ASSISTANT
 }
 
 /// Whether its content is the customer's words.

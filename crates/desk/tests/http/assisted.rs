@@ -138,12 +138,16 @@ impl Assisted {
     /// What goes to the customer, in order, as `desk.send` has it: sender and words.
     pub async fn sent(&self, id: &str) -> Vec<(String, String)> {
         let mut conn = self.app.system.db.read().await.unwrap();
-        let (records, _) = dispatch::store::history(&mut conn, id).await.unwrap();
+        let outbound: Vec<(String,)> = conn
+            .all(
+                db::sql!("SELECT id FROM dispatches WHERE kind = 'desk.send' AND subject = $1"),
+                db::args![id],
+            )
+            .await
+            .unwrap();
         drop(conn);
-        let outbound: Vec<String> =
-            records.into_iter().filter(|r| r.kind == ::desk::SEND).map(|r| r.id).collect();
         let history = self.history(id).await;
-        let sent = history.iter().filter(|m| outbound.iter().any(|id| m["msgId"] == id.as_str()));
+        let sent = history.iter().filter(|m| outbound.iter().any(|(id,)| m["msgId"] == id.as_str()));
         let text = |v: &Value| v.as_str().unwrap().to_owned();
         sent.map(|m| (text(&m["senderType"]), text(&m["content"]))).collect()
     }
