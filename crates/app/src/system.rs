@@ -116,7 +116,7 @@ impl System {
             delivering_lead: settings.delivering_lead,
             reminder_lead: settings.reminder_lead,
         };
-        let desk = Desk::new(accounts.clone(), blobs.clone(), settings.desk.clone());
+        let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let engine = engine(settings, &accounts, &assistant, &letters, &post);
@@ -207,6 +207,7 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
         .single(desk::PROFILE, media, desk::Profile { desk: of() })
         .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: of() })
         .single(desk::WATCHDOG, internal, desk::Watchdog { desk: of() })
+        .single(desk::TURN, turn_options(), desk::Turns { desk: of() })
 }
 
 /// News of a letter is worth a day's patience.
@@ -221,6 +222,21 @@ fn push_options() -> SingleOptions {
             min_attempts: 5,
         },
         timeout: std::time::Duration::from_secs(120),
+    }
+}
+
+/// A customer waits: what cannot be answered soon goes to people.
+fn turn_options() -> SingleOptions {
+    SingleOptions {
+        concurrency: 32,
+        per_destination: 32,
+        retry: Retry {
+            first: std::time::Duration::from_secs(1),
+            cap: std::time::Duration::from_secs(10),
+            max_age: std::time::Duration::from_secs(30),
+            min_attempts: 3,
+        },
+        timeout: std::time::Duration::from_secs(60),
     }
 }
 

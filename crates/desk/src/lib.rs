@@ -27,6 +27,7 @@ mod receive;
 mod settings;
 mod store;
 mod terms;
+mod turn;
 mod view;
 mod watch;
 mod work;
@@ -34,6 +35,7 @@ mod work;
 use std::sync::Arc;
 
 use accounts::Accounts;
+use assistant::Assistant;
 use axum::extract::FromRef;
 use blobs::Blobs;
 use db::Db;
@@ -55,6 +57,7 @@ pub use model::{
 };
 pub use queue::{ASSIGN, Assign};
 pub use receive::{Received, Source};
+pub use turn::{Policy, Turns};
 pub use watch::{WATCHDOG, Watchdog};
 pub use work::{SEND, TURN};
 
@@ -65,6 +68,8 @@ pub struct Config {
     pub auth: bool,
     /// The channels' accounts.
     pub channels: channel::Config,
+    /// How far the assistant goes by itself.
+    pub assistant: Policy,
 }
 
 /// The slice's state. Cheap to clone.
@@ -73,6 +78,7 @@ pub struct Desk(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
+    pub(crate) assistant: Assistant,
     pub(crate) config: Config,
     pub(crate) channels: channel::Channels,
     /// Of files' addresses.
@@ -80,14 +86,19 @@ pub(crate) struct Inner {
 }
 
 impl Desk {
-    /// The slice on the accounts' database; files of messages lie in `blobs`.
+    /// The slice on the accounts' database, with the assistant that answers first; files of messages lie in `blobs`.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(accounts: Accounts, blobs: Blobs, config: Config) -> Result<Self, SetupError> {
+    pub fn new(
+        accounts: Accounts,
+        assistant: Assistant,
+        blobs: Blobs,
+        config: Config,
+    ) -> Result<Self, SetupError> {
         let channels = channel::Channels::new(&config.channels, blobs)?;
         let files = Signer::new(accounts.keyring().derive("desk files"), 16);
-        Ok(Self(Arc::new(Inner { accounts, config, channels, files })))
+        Ok(Self(Arc::new(Inner { accounts, assistant, config, channels, files })))
     }
 
     pub(crate) fn db(&self) -> &Db {

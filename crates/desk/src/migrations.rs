@@ -12,6 +12,8 @@
 //! `desk_settings` keeps every version of the desk's settings, the newest holds;
 //! `desk_sla` has a row for each wait of a customer that had a target, `desk_ratings` one for each that was
 //! asked, `desk_terms` one for each term that a message is found by.
+//!
+//! `desk_turns` has how each turn of the assistant ended.
 
 use db::Migration;
 
@@ -20,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/001_desk", sql: DESK },
     Migration { name: "desk/002_channels", sql: CHANNELS },
     Migration { name: "desk/003_workbench", sql: WORKBENCH },
+    Migration { name: "desk/005_turn", sql: TURN },
 ];
 
 const DESK: &str = "
@@ -297,4 +300,20 @@ CREATE TABLE desk_terms (
 );
 
 CREATE INDEX desk_sessions_waiting ON desk_sessions (status, priority, waiting_since, id);
+";
+
+const TURN: &str = "
+CREATE TABLE desk_turns (
+    id {ID} NOT NULL PRIMARY KEY,
+    session_id {ID} NOT NULL,
+    seq BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    outcome {ID} NOT NULL CHECK (outcome IN ('answered', 'asked', 'greeted', 'handed_over', 'dropped')),
+    engine {ID},
+    confidence DOUBLE PRECISION,
+    reason TEXT,
+    message_id {ID},
+    created_at BIGINT NOT NULL,
+    UNIQUE (session_id, version, seq)
+);
 ";

@@ -194,6 +194,10 @@ pub(crate) async fn settle(
         (Status::Manual, Status::Manual) | (_, Status::Ai) => frames::session_updated(row),
         (_, Status::Manual) => frames::session_accepted(row),
     });
+    // Back with the assistant, a customer whom nobody answered is answered at once.
+    if row.status == Status::Ai && store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
+        work::schedule_turn(tx, row, now, now).await?;
+    }
     follow::changed(tx, row, &before, (command, actor), told, now).await
 }
 

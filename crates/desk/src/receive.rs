@@ -8,9 +8,10 @@ use crate::{
     Desk,
     channel::{events, greet, media, out},
     follow, frames,
-    model::{Actor, ChannelType, Command, MessageStatus, SenderType, Status, Step},
+    model::{Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, Status, Step},
     ops, rating,
     store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told, windows},
+    turn::{self, Handover, Policy, Speech},
     work,
 };
 
@@ -62,7 +63,9 @@ impl Desk {
             }
             received.new += 1;
             match said {
-                Some(said) => take(tx, source, message, &said, &mut told, now).await?,
+                Some(said) => {
+                    take(tx, source, message, &said, &self.0.config.assistant, &mut told, now).await?;
+                }
                 None => events::happened(tx, source, message, &mut told, now).await?,
             }
         }
@@ -103,6 +106,7 @@ async fn take(
     source: &Source,
     message: &Inbound,
     said: &Said,
+    policy: &Policy,
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
@@ -158,11 +162,28 @@ async fn take(
     }
     if message.origin == Origin::Customer {
         match row.status {
-            Status::Ai => work::schedule_turn(tx, &row, now).await?,
+            Status::Ai => to_the_assistant(tx, &mut row, &stored, policy, told, now).await?,
             _ => follow::customer_wrote(tx, &mut row, now).await?,
         }
     }
     Ok(())
+}
+
+/// The assistant answers what settles; where it does not answer first, the customer waits for a person at once.
+async fn to_the_assistant(
+    tx: &mut Tx,
+    row: &mut SessionRow,
+    stored: &MessageRow,
+    policy: &Policy,
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> Result<()> {
+    if policy.first {
+        return work::schedule_turn(tx, row, now + policy.settle, now).await;
+    }
+    let speech = Speech::of(std::iter::once(stored.content.as_str()));
+    let handover = Handover { reason: HandoverReason::Policy, speech, summary: &[] };
+    turn::hand_over(tx, row, &handover, told, now).await.map(drop)
 }
 
 /// A colleague answered in the channel's own client: the assistant must not talk over them.

@@ -7,22 +7,29 @@ use kernel::Timestamp;
 use crate::{
     follow,
     store::{MessageRow, SessionRow},
+    turn::Turn,
 };
 
-/// The assistant's turn in a session; its payload is the session's version that it answers to.
+/// The assistant's turn in a session; its payload is the version and the message that it answers to.
 pub const TURN: &str = "desk.turn";
 /// One message on its way to a customer; its id is that of the message, or begins with it and `/`.
 pub const SEND: &str = "desk.send";
 
-/// The assistant is to answer the session's last message.
-pub(crate) async fn schedule_turn(tx: &mut Tx, row: &SessionRow, now: Timestamp) -> Result<()> {
+/// The assistant is to answer all that the customer wrote up to now. A turn has one id for each version of the session:
+/// what is handed back to the assistant gets a turn of its own.
+pub(crate) async fn schedule_turn(
+    tx: &mut Tx,
+    row: &SessionRow,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     let turn = NewDispatch {
-        id: format!("{}/turn/{}", row.id, row.last_customer_seq),
+        id: format!("{}/turn/{}.{}", row.id, row.version, row.last_customer_seq),
         kind: TURN,
         subject: row.id.clone(),
         destination: "assistant".to_owned(),
-        payload: Some(row.version.to_string()),
-        due_at: now,
+        payload: Some(Turn::payload(row)),
+        due_at,
     };
     dispatch::enqueue(tx, now, &[turn]).await.map(drop)
 }

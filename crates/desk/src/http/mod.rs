@@ -21,8 +21,11 @@ mod release;
 mod retry;
 mod search;
 mod settings;
+mod suggest;
+mod summary;
 mod takeover;
 mod transfer;
+mod turns;
 
 use axum::http::HeaderMap;
 use kernel::Problem;
@@ -71,6 +74,9 @@ pub fn router(desk: Desk) -> OpenApiRouter {
         .routes(routes!(hours::hours_now))
         .routes(routes!(settings::get_settings, settings::put_settings))
         .routes(routes!(settings::settings_history))
+        .routes(routes!(suggest::suggest))
+        .routes(routes!(summary::summary))
+        .routes(routes!(turns::list_turns))
         .with_state(desk)
 }
 

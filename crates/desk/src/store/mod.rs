@@ -17,6 +17,7 @@ mod search;
 mod sessions;
 mod settings;
 mod sla;
+mod turns;
 pub(crate) mod windows;
 
 pub(crate) use agents::{
@@ -41,3 +42,4 @@ pub(crate) use sessions::{
 };
 pub(crate) use settings::{SettingsRow, older_settings, put_settings, settings, settings_row};
 pub(crate) use sla::{SlaRow, begin_wait, breach, end_wait, open_wait, wait};
+pub(crate) use turns::{TurnRow, end_turn, is_unanswered, last_outcomes, recent, turn_is_over, turns};

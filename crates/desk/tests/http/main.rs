@@ -5,16 +5,21 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::large_futures,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
 mod accounts;
 mod agents;
+mod assisted;
 mod callbacks;
 mod desk;
 mod model;
 mod races;
 mod sessions;
+mod turn_property;
+mod turn_races;
+mod turns;
 mod watch;
 mod wecom;
 mod workbench;
