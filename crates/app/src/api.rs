@@ -73,6 +73,7 @@ fn slices(system: &System) -> (Router, Document) {
         .nest("/api/v1", routes)
         .nest("/api/kb", assistant::kb::router(system.assistant.clone()))
         .nest("/api", desk::router(system.desk.clone()))
+        .merge(desk::socket_router(system.desk.clone()))
         .split_for_parts()
 }
 

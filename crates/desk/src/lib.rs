@@ -17,8 +17,10 @@ mod model;
 mod ops;
 mod receive;
 mod store;
+mod stream;
 mod view;
 mod work;
+mod ws;
 
 use std::sync::Arc;
 
@@ -28,7 +30,7 @@ use db::Db;
 use kernel::Clock;
 
 pub use auth::Agent;
-pub use http::router;
+pub use http::{router, socket_router};
 pub use migrations::MIGRATIONS;
 pub use model::{
     Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
@@ -41,6 +43,8 @@ pub use work::{SEND, TURN};
 pub struct Config {
     /// Whether agents need a token; without, whoever reaches the server is a supervisor.
     pub auth: bool,
+    /// The origins of pages that may open a socket, besides our own; `*`: any.
+    pub allowed_origins: Vec<String>,
 }
 
 /// The slice's state. Cheap to clone.
@@ -50,13 +54,15 @@ pub struct Desk(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
     pub(crate) config: Config,
+    pub(crate) live: stream::Live,
 }
 
 impl Desk {
     /// The slice on the accounts' database.
     #[must_use]
     pub fn new(accounts: Accounts, config: Config) -> Self {
-        Self(Arc::new(Inner { accounts, config }))
+        let live = stream::Live::new(accounts.clock());
+        Self(Arc::new(Inner { accounts, config, live }))
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -1,7 +1,7 @@
 //! `POST /sessions/{sessionId}/message`
 
 use axum::{extract::State, http::HeaderMap};
-use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
+use httpkit::{Body, DeskEnvelope, DeskReply, Fields, PathId, Refusals, desk_ok, text};
 use kernel::Problem;
 use utoipa::ToSchema;
 
@@ -40,15 +40,20 @@ pub(super) async fn send_message(
     headers: HeaderMap,
     Body(mut f): Body,
 ) -> DeskReply<MessageInfo> {
+    let draft = draft(&mut f, key(&headers)?);
+    f.finish()?;
+    let message = desk.answer(&agent, &id, &draft).await?;
+    desk_ok(MessageInfo::from(&message))
+}
+
+/// What is to be sent, from the fields of a request or of a frame.
+pub(crate) fn draft(f: &mut Fields, client_id: Option<String>) -> Draft {
     let text::Lines(content) = f.required::<text::Lines<MAX>>("content");
     let msg_type = f.optional::<text::Line<32>>("msgType").map_or_else(|| "text".to_owned(), |t| t.0);
     if msg_type != "text" {
         f.rule("msgType", "must be text");
     }
-    f.finish()?;
-    let client_id = key(&headers)?;
-    let message = desk.answer(&agent, &id, &Draft { content, msg_type, client_id }).await?;
-    desk_ok(MessageInfo::from(&message))
+    Draft { content, msg_type, client_id }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
