@@ -119,6 +119,11 @@ impl Peers {
         true
     }
 
+    /// Whether a socket goes on live.
+    pub(crate) fn has_joined(&self, id: u64) -> bool {
+        self.lock().peers.get(&id).is_some_and(|peer| peer.at.is_some())
+    }
+
     /// Takes a socket out of its feed, to read from another place.
     pub(crate) fn part(&self, id: u64) {
         if let Some(peer) = self.lock().peers.get_mut(&id) {

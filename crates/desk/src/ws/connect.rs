@@ -9,7 +9,7 @@ use axum::{
 use httpkit::{Failure, PathId, Query, Refusals, text};
 use kernel::Problem;
 use serde_json::json;
-use sockets::{Socket, Upgrade};
+use sockets::{Frame, Socket, Upgrade};
 
 use super::{Connection, From, commands, enter, pace::Pace};
 use crate::{
@@ -83,6 +83,14 @@ async fn serve(
 ) {
     let handle = socket.handle();
     let own_id = entry.agent.id.clone().unwrap_or_else(|| stream_of.clone());
+    let hello = json!({"type": "hello", "data": {
+        "csId": stream_of,
+        "epoch": stream.epoch,
+        "head": stream.head,
+        "heartbeatSeconds": HEARTBEAT.as_secs(),
+        "time": desk.clock().now(),
+    }});
+    handle.send(&Frame::text(&hello.to_string()));
     let membership = desk.live().admit(NewPeer {
         handle: handle.clone(),
         stream: stream_of.clone(),
@@ -108,7 +116,6 @@ async fn serve(
         // The next round of the upkeep says it.
         tracing::warn!(%error, "that an agent is there cannot be noted");
     }
-    connection.hello();
     connection.begin(&mut socket, from).await;
     while let Some(text) = socket.recv().await {
         connection.hear(&text).await;
@@ -117,16 +124,6 @@ async fn serve(
 }
 
 impl Connection<'_> {
-    fn hello(&self) {
-        self.say(&json!({"type": "hello", "data": {
-            "csId": self.stream_of,
-            "epoch": self.stream.epoch,
-            "head": self.stream.head,
-            "heartbeatSeconds": HEARTBEAT.as_secs(),
-            "time": self.desk.clock().now(),
-        }}));
-    }
-
     /// Finds out where the client wants to go on, and goes on there.
     async fn begin(&mut self, socket: &mut Socket, from: Option<From>) {
         if let Some(from) = from {
@@ -138,7 +135,13 @@ impl Connection<'_> {
         };
         let head = self.stream.head;
         match first {
-            Some(text) if commands::is_resume(&text) => self.hear(&text).await,
+            Some(text) if commands::is_resume(&text) => {
+                self.hear(&text).await;
+                if !self.desk.live().peers().has_joined(self.membership.id) {
+                    // It was refused.
+                    self.go_on(head).await;
+                }
+            }
             Some(text) => {
                 self.go_on(head).await;
                 self.hear(&text).await;

@@ -10,3 +10,6 @@
 
 mod desk;
 mod sessions;
+mod socket;
+mod sockets;
+mod stream;
