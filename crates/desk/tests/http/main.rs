@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod browser;
 mod desk;
 mod sessions;
 mod socket;

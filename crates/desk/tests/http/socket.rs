@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use ::desk::Desk;
 use serde_json::{Value, json};
-use testkit::{TestDb, app::TestApp};
+use testkit::{
+    TestDb,
+    app::{TestApp, settings::Settings},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -17,11 +20,17 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// One more server on the test's database, with its keys: a node beside the first, or the first one again.
 pub async fn server(t: &TestDb) -> TestApp {
+    server_with(t, |_| {}).await
+}
+
+/// [`server`] with other settings.
+pub async fn server_with(t: &TestDb, change: impl FnOnce(&mut Settings)) -> TestApp {
     let db = TestDb { db: t.again().await, url: t.url.clone(), dir: testkit::tempfile::tempdir().unwrap() };
     let data = t.dir.path().join("data");
     TestApp::with(db, |settings| {
         settings.storage = data.join("files");
         settings.data_dir = data;
+        change(settings);
     })
     .await
 }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use bus::nats::{Link, Url, subject};
 use serde_json::{Value, json};
-use testkit::app::{TestApp, User, shape};
+use testkit::{
+    app::{TestApp, User, shape},
+    nats::Nats,
+};
 
 use crate::{
     desk::{agent, data, get, post, receive, supervisor, words},
-    socket::{Client, Node, server, while_time_passes},
+    socket::{Client, Node, server, server_with, while_time_passes},
 };
 
 /// A session of this customer that waits; its id.
@@ -80,6 +84,22 @@ async fn read_all(nodes: &[&Node], user: &User, all: usize, cuts: usize) -> Vec<
     got
 }
 
+/// Fifty cuts while a thousand messages flow, written by one node and read from two in turn.
+async fn across_nodes(app: &TestApp, other: &TestApp) {
+    let (node, second) = (Node::start(app).await, Node::start(other).await);
+    let anna = agent(app, "anna").await;
+    let _first = Client::connect(node.address, &anna.id, &anna.token).await;
+    owned(app, "wm_1", &anna).await;
+    let writing = async {
+        for n in 0..1000 {
+            receive(app, &[words(app, &format!("m{n}"), "wm_1", &format!("消息 {n}"))]).await;
+        }
+    };
+    let nodes = [&node, &second];
+    let (got, ()) = tokio::join!(read_all(&nodes, &anna, 1000, 50), writing);
+    assert_eq!(got, (2..1002).collect::<Vec<i64>>());
+}
+
 testkit::both! {
     &testkit::app::migrations();
 
@@ -147,22 +167,26 @@ testkit::both! {
 
     /// The same with two servers on one database: written by one, read from both.
     async fn each_message_once_across_nodes(t) {
-        if !t.db.is_shared() {
-            return;
+        if t.db.is_shared() {
+            across_nodes(&server(&t).await, &server(&t).await).await;
         }
-        let (app, other) = (server(&t).await, server(&t).await);
-        let (node, second) = (Node::start(&app).await, Node::start(&other).await);
-        let anna = agent(&app, "anna").await;
-        let _first = Client::connect(node.address, &anna.id, &anna.token).await;
-        owned(&app, "wm_1", &anna).await;
-        let writing = async {
-            for n in 0..1000 {
-                receive(&app, &[words(&app, &format!("m{n}"), "wm_1", &format!("消息 {n}"))]).await;
-            }
-        };
-        let nodes = [&node, &second];
-        let (got, ()) = tokio::join!(read_all(&nodes, &anna, 1000, 50), writing);
-        assert_eq!(got, (2..1002).collect::<Vec<i64>>());
+    }
+
+    /// The same where NATS carries the notices. The clock stands still: what comes is not found by looking.
+    async fn each_message_once_across_nodes_over_nats(t) {
+        let Some(nats) = t.db.is_shared().then(|| Nats::start("")).flatten() else { return };
+        let url: Url = nats.url().parse().unwrap();
+        let over = || server_with(&t, |settings| settings.nats = Some(url.clone()));
+        let (one, two) = (over().await, over().await);
+        let installation = db::installation(&mut t.db.read().await.unwrap()).await.unwrap();
+        let mut links = Vec::new();
+        for app in [&one, &two] {
+            links.push(Link::start(&app.system.db, &url, subject(&installation)).await.unwrap());
+        }
+        across_nodes(&one, &two).await;
+        for link in links {
+            link.close().await;
+        }
     }
 
     /// A stream is begun while messages come: what the snapshot has and what the stream has are everything, once.
