@@ -5,6 +5,16 @@
 //! - Signatures are compared in constant time, over the raw bytes as they came.
 //! - A message that is not understood is kept as it came, as `unsupported`; it is never dropped.
 
+pub mod bridge;
+pub mod doudian;
+pub mod douyin;
+pub mod jd;
+mod json;
+mod proof;
+mod query;
+pub mod wecom;
+pub mod words;
+
 use kernel::Timestamp;
 use serde_json::Value;
 
@@ -104,18 +114,98 @@ pub enum MediaKind {
     File,
 }
 
+impl MediaKind {
+    /// `image`, `voice`, `video` or `file`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Voice => "voice",
+            Self::Video => "video",
+            Self::File => "file",
+        }
+    }
+
+    /// By its [`name`](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Image, Self::Voice, Self::Video, Self::File].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Why a callback is refused. The words are for the sender; they never repeat a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No signature, or not that of this account: 401.
+    #[error("{0}")]
     Signature(&'static str),
     /// Its time is more than five minutes off: 401.
+    #[error("{0}")]
     Stale(&'static str),
     /// Well signed, and not to be understood: 400. Names the field.
+    #[error("{field}: {reason}")]
     Malformed {
         /// Which field.
         field: &'static str,
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl Refusal {
+    pub(crate) fn malformed(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Malformed { field, reason: reason.into() }
+    }
+}
+
+/// What makes a signed request one of its kind. Whoever takes requests writes `key` down together with the
+/// request and refuses another with the same key; after `until` the request is refused by its time alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// At most 64 bytes, unique within the account.
+    pub key: String,
+    /// From then on the key may be forgotten.
+    pub until: Timestamp,
+}
+
+/// A setting of an account that cannot be right. Never repeats the value: it is a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {reason}")]
+pub struct BadKey {
+    /// The setting, as the channel's console names it.
+    pub field: &'static str,
+    /// What it has to be.
+    pub reason: &'static str,
+}
+
+/// A message that the channel would not take as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct Unsendable {
+    /// The field of the channel's request.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Unsendable {
+    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into() }
+    }
+
+    /// A text that must be there and take at most so many bytes.
+    pub(crate) fn check(field: &'static str, text: &str, bytes: usize) -> Result<(), Self> {
+        if text.is_empty() {
+            return Err(Self::new(field, "is empty"));
+        }
+        Self::fits(field, text, bytes)
+    }
+
+    /// A text that may be empty and takes at most so many bytes.
+    pub(crate) fn fits(field: &'static str, text: &str, bytes: usize) -> Result<(), Self> {
+        if text.len() > bytes {
+            return Err(Self::new(field, format!("takes {} bytes of at most {bytes}", text.len())));
+        }
+        Ok(())
+    }
 }
