@@ -77,6 +77,7 @@ fn slices(system: &System) -> (Router, Router, Document) {
         .nest("/api/v1", routes)
         .nest("/api/kb", assistant::kb::router(system.assistant.clone()))
         .nest("/api", desk::router(system.desk.clone()))
+        .merge(desk::socket_router(system.desk.clone()))
         .split_for_parts();
     document.merge(called);
     (api, callbacks, document)

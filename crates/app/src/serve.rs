@@ -61,6 +61,10 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         }
         system.engine.start(&tracker, &stop);
     }
+    if settings.api {
+        let (desk, stop) = (system.desk.clone(), stop.clone());
+        tracker.spawn(async move { desk.run(stop).await });
+    }
     take_in(returned, &system, &tracker, &stop)?;
     keep_clock(&system, &clock, &tracker, &stop);
     keep_metrics(metrics.clone(), &tracker, &stop);

@@ -26,11 +26,13 @@ mod rating;
 mod receive;
 mod settings;
 mod store;
+mod stream;
 mod terms;
 mod turn;
 mod view;
 mod watch;
 mod work;
+mod ws;
 
 use std::sync::Arc;
 
@@ -50,7 +52,7 @@ pub use channel::{
     sealed::SEALED,
     send::Send as SendMessage,
 };
-pub use http::{callbacks, router};
+pub use http::{callbacks, router, socket_router};
 pub use migrations::MIGRATIONS;
 pub use model::{
     Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, State, Status, Step,
@@ -70,6 +72,8 @@ pub struct Config {
     pub channels: channel::Config,
     /// How far the assistant goes by itself.
     pub assistant: Policy,
+    /// The origins of pages that may open a socket, besides our own; `*`: any.
+    pub allowed_origins: Vec<String>,
 }
 
 /// The slice's state. Cheap to clone.
@@ -83,6 +87,7 @@ pub(crate) struct Inner {
     pub(crate) channels: channel::Channels,
     /// Of files' addresses.
     pub(crate) files: Signer,
+    pub(crate) live: stream::Live,
 }
 
 impl Desk {
@@ -98,7 +103,8 @@ impl Desk {
     ) -> Result<Self, SetupError> {
         let channels = channel::Channels::new(&config.channels, blobs)?;
         let files = Signer::new(accounts.keyring().derive("desk files"), 16);
-        Ok(Self(Arc::new(Inner { accounts, assistant, config, channels, files })))
+        let live = stream::Live::new(accounts.clock());
+        Ok(Self(Arc::new(Inner { accounts, assistant, config, channels, files, live })))
     }
 
     pub(crate) fn db(&self) -> &Db {

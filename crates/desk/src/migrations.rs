@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/001_desk", sql: DESK },
     Migration { name: "desk/002_channels", sql: CHANNELS },
     Migration { name: "desk/003_workbench", sql: WORKBENCH },
+    Migration { name: "desk/004_stream", sql: STREAM },
     Migration { name: "desk/005_turn", sql: TURN },
 ];
 
@@ -300,6 +301,38 @@ CREATE TABLE desk_terms (
 );
 
 CREATE INDEX desk_sessions_waiting ON desk_sessions (status, priority, waiting_since, id);
+";
+
+// `desk_presence` has a row for each agent who is there or was there just now, `desk_viewers` one for each socket that
+// shows a session; both are kept fresh by the node that holds the socket. `desk_tickets` stand for a token once.
+const STREAM: &str = "
+CREATE INDEX desk_events_event ON desk_events (event_id);
+ALTER TABLE desk_watchers ADD COLUMN supervising BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX desk_watchers_agent ON desk_watchers (agent_id);
+
+CREATE TABLE desk_presence (
+    agent_id {ID} NOT NULL PRIMARY KEY,
+    since BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_viewers (
+    session_id {ID} NOT NULL,
+    socket_id {ID} NOT NULL,
+    node_id {ID} NOT NULL,
+    agent_id {ID} NOT NULL,
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (session_id, socket_id)
+);
+CREATE INDEX desk_viewers_socket ON desk_viewers (socket_id);
+CREATE INDEX desk_viewers_node ON desk_viewers (node_id);
+
+CREATE TABLE desk_tickets (
+    hash {ID} NOT NULL PRIMARY KEY,
+    login_id {ID} NOT NULL,
+    token_expires_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
 ";
 
 const TURN: &str = "

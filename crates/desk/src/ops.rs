@@ -98,10 +98,26 @@ impl Desk {
         Ok(row)
     }
 
+    /// An agent takes a waiting session, or a supervisor gives it to the one whom they name.
+    ///
+    /// # Errors
+    /// 403 for an agent who names another; as [`Desk::command`].
+    pub(crate) async fn accept(&self, agent: &Agent, id: &str, cs_id: &str) -> Result<SessionRow, Problem> {
+        let named = agent.named(Some(cs_id))?;
+        let actor = agent.actor(Some(&named));
+        // Whoever is named by another does not act, but is given the session.
+        let command = match actor.id() == Some(named.as_str()) {
+            true => Command::Accept,
+            false => Command::Assign { to: named },
+        };
+        self.command(agent, &actor, id, &command).await
+    }
+
     /// An agent's message to the customer.
     ///
     /// # Errors
-    /// 404; 400 in any state but `manual`; 403 if it is somebody else's; 422 if the channel would not take it.
+    /// 404; 400 in any state but `manual`; 403 if it is somebody else's; 409 if another message was sent under its
+    /// client's id; 422 if the channel would not take it.
     pub(crate) async fn answer(&self, agent: &Agent, id: &str, draft: &Draft) -> Result<MessageRow, Problem> {
         let now = self.clock().now();
         let accounts = self.accounts().await?;
@@ -113,6 +129,12 @@ impl Desk {
         if let Some(client_id) = &draft.client_id
             && let Some(before) = store::same_client(&mut tx, id, client_id).await?
         {
+            if before.content != draft.content || before.msg_type != draft.msg_type {
+                return Err(Problem::new(
+                    kernel::ProblemKind::Conflict,
+                    "another message was sent under this id: ids are for one message each",
+                ));
+            }
             return Ok(before);
         }
         let state = row.state();

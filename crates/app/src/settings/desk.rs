@@ -39,7 +39,8 @@ impl Reader {
         let auth = auth.unwrap_or(true);
         self.loopback_alone(auth, listen);
         let channels = Config { accounts, poll, keep_callbacks };
-        desk::Config { auth, channels, assistant: self.desk_assistant() }
+        let allowed_origins = self.read("desk.allowed_origins", origins).unwrap_or_default();
+        desk::Config { auth, channels, assistant: self.desk_assistant(), allowed_origins }
     }
 
     /// An account, if any of its keys is set; then all that it needs must be.
@@ -107,6 +108,20 @@ fn within(text: &str, least: Duration, most: Duration) -> Result<Duration, Strin
     let fits = (least..=most).contains(&duration);
     fits.then_some(duration)
         .ok_or_else(|| format!("must be from {}s to {}s", least.as_secs(), most.as_secs()))
+}
+
+/// `https://a.example, https://b.example:8443`, or `*`.
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let is_origin = |text: &str| {
+        let uri: Option<axum::http::Uri> = text.parse().ok();
+        let whole = uri.filter(|uri| uri.authority().is_some() && !text.ends_with('/'));
+        whole.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.path() == "/")
+    };
+    let all: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    match all.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
+        Some(bad) => Err(format!("must be origins such as https://desk.example.com, or *: {bad}")),
+        None => Ok(all),
+    }
 }
 
 #[cfg(test)]

@@ -48,20 +48,30 @@ pub(super) async fn send_message(
     agent: Agent,
     PathId(id): PathId,
     headers: HeaderMap,
-    Body(mut f): Body,
+    Body(f): Body,
 ) -> DeskReply<MessageInfo> {
+    let draft = draft(&desk, &agent, f, idempotency_key(&headers)?).await?;
+    let message = desk.answer(&agent, &id, &draft).await?;
+    desk_ok(MessageInfo::from(&message))
+}
+
+/// What is to be sent, from the fields of a request or of a frame.
+pub(crate) async fn draft(
+    desk: &Desk,
+    agent: &Agent,
+    mut f: Fields,
+    client_id: Option<String>,
+) -> Result<Draft, Problem> {
     let msg_type = f.optional::<text::Line<32>>("msgType").map_or_else(|| "text".to_owned(), |t| t.0);
     let (content, file) = match MediaKind::named(&msg_type) {
-        Some(_) => (String::new(), Some(file(&desk, &agent, &mut f).await?)),
+        Some(_) => (String::new(), Some(file(desk, agent, &mut f).await?)),
         None => (f.required::<text::Lines<MAX>>("content").0, None),
     };
     if file.is_none() && msg_type != "text" {
         f.rule("msgType", "must be text, image, voice, video or file");
     }
     f.finish()?;
-    let client_id = idempotency_key(&headers)?;
-    let message = desk.answer(&agent, &id, &Draft { content, msg_type, file, client_id }).await?;
-    desk_ok(MessageInfo::from(&message))
+    Ok(Draft { content, msg_type, file, client_id })
 }
 
 /// A file that this agent uploaded.

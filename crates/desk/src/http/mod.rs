@@ -26,14 +26,17 @@ mod summary;
 mod takeover;
 mod transfer;
 mod turns;
+mod ws_ticket;
 
 use axum::http::HeaderMap;
 use kernel::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::Desk;
+use crate::{Desk, ws};
 
 pub use callbacks::callbacks;
+pub(crate) use message::draft;
+
 /// The longest note, in characters.
 const MAX_NOTE: usize = 2000;
 /// The longest idempotency key.
@@ -77,6 +80,7 @@ pub fn router(desk: Desk) -> OpenApiRouter {
         .routes(routes!(suggest::suggest))
         .routes(routes!(summary::summary))
         .routes(routes!(turns::list_turns))
+        .routes(routes!(ws_ticket::ws_ticket))
         .with_state(desk)
 }
 
@@ -86,4 +90,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let text = value.to_str().ok().filter(|t| (1..=MAX_KEY).contains(&t.len()));
     let problem = || Problem::bad_request("Idempotency-Key", "must be 1 to 128 visible ASCII characters");
     Ok(Some(text.ok_or_else(problem)?.to_owned()))
+}
+
+/// The agents' WebSocket, relative to `/`.
+pub fn socket_router(desk: Desk) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(ws::connect)).with_state(desk)
 }

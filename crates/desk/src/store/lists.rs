@@ -63,6 +63,25 @@ pub(crate) async fn list(conn: &mut Conn, f: &Filter<'_>) -> Result<Vec<SessionR
     .await
 }
 
+/// The sessions that are not closed and that an agent may see (`None`: all), the newest first.
+pub(crate) async fn open_sessions(
+    conn: &mut Conn,
+    seen_by: Option<&str>,
+    limit: i64,
+) -> Result<Vec<SessionRow>> {
+    conn.all(
+        sql!(concat!(
+            "SELECT ",
+            sessions::columns!(),
+            " FROM desk_sessions WHERE status IN ('ai', 'pending', 'manual')
+                AND (CAST($1 AS TEXT) IS NULL OR manual_cs_id = $1 OR manual_cs_id IS NULL)
+             ORDER BY id DESC LIMIT $2"
+        )),
+        args![seen_by, limit],
+    )
+    .await
+}
+
 /// A session's messages from one number on, in order.
 pub(crate) async fn history(
     conn: &mut Conn,

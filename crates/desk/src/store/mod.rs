@@ -10,6 +10,7 @@ mod labels;
 mod lists;
 mod messages;
 pub(crate) mod outbox;
+mod presence;
 pub(crate) mod pulls;
 mod queue;
 mod ratings;
@@ -17,6 +18,7 @@ mod search;
 mod sessions;
 mod settings;
 mod sla;
+mod streams;
 mod turns;
 pub(crate) mod windows;
 
@@ -27,13 +29,14 @@ pub(crate) use agents::{
 pub(crate) use canned::{
     CannedRow, add_canned, canned, canned_count, canned_of, change_canned, remove_canned, use_canned,
 };
-pub(crate) use events::{Told, tell};
+pub(crate) use events::{TOPIC, Told, tell};
 pub(crate) use labels::{labels, labels_of, set_labels};
-pub(crate) use lists::{Filter, history, history_before, list};
+pub(crate) use lists::{Filter, history, history_before, list, open_sessions};
 pub(crate) use messages::{
     MessageRow, NewMessage, append, by_external, is_new, message, remember, same_client, set_payload,
     set_status,
 };
+pub(crate) use presence::*;
 pub(crate) use queue::{last_agent, last_spoken, lock_waiting, positions, set_priority, waiting, waits};
 pub(crate) use ratings::{ask_rating, asked, rate, ratings_of};
 pub(crate) use search::{Search, search};
@@ -42,4 +45,5 @@ pub(crate) use sessions::{
 };
 pub(crate) use settings::{SettingsRow, older_settings, put_settings, settings, settings_row};
 pub(crate) use sla::{SlaRow, begin_wait, breach, end_wait, open_wait, wait};
+pub(crate) use streams::*;
 pub(crate) use turns::{TurnRow, end_turn, is_unanswered, last_outcomes, recent, turn_is_over, turns};

@@ -12,11 +12,15 @@
 mod accounts;
 mod agents;
 mod assisted;
+mod browser;
 mod callbacks;
 mod desk;
 mod model;
 mod races;
 mod sessions;
+mod socket;
+mod sockets;
+mod stream;
 mod turn_property;
 mod turn_races;
 mod turns;
