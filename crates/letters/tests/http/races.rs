@@ -77,8 +77,8 @@ testkit::both! {
         .await;
         assert_eq!((count(&answers, 200), count(&answers, 422)), (1, 7));
         answers.iter().filter(|a| a.status == 422).for_each(|a| a.refused(422, &["status"]));
-        // The letter, and the mail that says so.
-        assert_eq!(app.advance_to(send).await, 2);
+        // The letter, what follows from it, and the mail that says so.
+        assert_eq!(app.advance_to(send).await, 3);
         assert_eq!(app.list(&user, "type=INBOX").await, [mail]);
     }
 
