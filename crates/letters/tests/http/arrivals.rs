@@ -48,10 +48,7 @@ impl Batch for Dies {
 async fn dispatches(app: &TestApp) -> BTreeMap<String, i64> {
     let mut conn = app.system.db.read().await.unwrap();
     let rows: Vec<(String, i64)> = conn
-        .all(
-            db::sql!("SELECT kind || ' ' || state, COUNT(*) FROM dispatches GROUP BY kind, state"),
-            &[],
-        )
+        .all(db::sql!("SELECT kind || ' ' || state, COUNT(*) FROM dispatches GROUP BY kind, state"), &[])
         .await
         .unwrap();
     rows.into_iter().filter(|(kind, _)| kind.starts_with("letter.")).collect()
@@ -64,7 +61,8 @@ fn are(all: &BTreeMap<String, i64>, expected: &[(&str, i64)]) -> bool {
 /// Writes a thousand scheduled letters, due at once: each second one is `author`'s, the others `silent`'s; each tenth
 /// goes to `reader`. Without the dispatches of mails and reminders.
 async fn a_thousand(app: &TestApp, author: &User, silent: &User, reader: &User, due: Timestamp) {
-    let numbers = "WITH RECURSIVE g(n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM g WHERE n < 999)";
+    let numbers =
+        "WITH RECURSIVE g(n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM g WHERE n < 999)";
     let id = "'mail_' || CAST(1000000 + g.n AS TEXT)";
     let due = due.micros();
     let to = format!("CASE WHEN g.n % 10 = 0 THEN '{}' END", reader.email);

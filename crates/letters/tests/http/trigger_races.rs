@@ -162,12 +162,7 @@ testkit::both! {
         }
         worker.await.unwrap();
         app.run_due().await;
-        let mut conn = app.system.db.read().await.unwrap();
-        let (n,): (i64,) = conn.one(db::sql!(
-            "SELECT COUNT(*) FROM dispatches WHERE kind = 'letter.inbox' AND state = 'done' AND attempt = 1"
-        ), &[]).await.unwrap();
-        drop(conn);
-        assert_eq!(n, 40);
+        assert_eq!(attempts(&app, "letter.inbox").await, 40);
         let mut inbox = app.list(&author, "type=INBOX&size=100").await;
         inbox.sort();
         mails.sort();
