@@ -153,7 +153,8 @@ fn engine(
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
     Engine::builder(accounts.db().clone(), accounts.clock().clone())
-        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox { letters: letters.clone() })
+        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox)
+        .batch(letters::ARRIVED, Retry::INTERNAL, letters::Arrivals { letters: letters.clone() })
         .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
         .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
