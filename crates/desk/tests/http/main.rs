@@ -11,5 +11,6 @@
 mod accounts;
 mod callbacks;
 mod desk;
+mod peer;
 mod sessions;
 mod wecom;
