@@ -238,7 +238,7 @@ impl Desk {
         .map_err(Refused::into_problem)
     }
 
-    /// Takes a callback in.
+    /// Takes a callback in; `kind` where its route is for one kind of account alone.
     ///
     /// # Errors
     /// 503 without an account that it could be for; 401 if it is not signed, too old, or seen before; 400 if it is not
@@ -246,12 +246,13 @@ impl Desk {
     pub(crate) async fn take_callback(
         &self,
         channel_type: ChannelType,
+        kind: Option<Kind>,
         request: &Request,
     ) -> Result<Answer, Problem> {
         let all = self.accounts().await?;
         let named = request.param("account");
         let of = |kind| registry::of(&all, kind, channel_type, named.as_deref());
-        let told = request.kind(channel_type);
+        let told = kind.or_else(|| request.kind(channel_type));
         // What nothing signs is refused by whoever would have to sign it.
         let guess = || Kind::EVERY.into_iter().find(|kind| !of(*kind).is_empty());
         let kind = told.or_else(guess).unwrap_or(Kind::Bridge);

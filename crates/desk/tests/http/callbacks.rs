@@ -106,6 +106,8 @@ testkit::both! {
         let none = callback(&app, "/wecom/callback", &[], body.clone()).await;
         none.refused(401, &[]);
         assert!(say(&none).contains("msg_signature, timestamp and nonce are required"), "{}", say(&none));
+        let unsigned = query.replace("msg_signature", "signature");
+        callback(&app, &format!("/wecom/callback?{unsigned}"), &[], body.clone()).await.refused(401, &[]);
         let path = format!("/wecom/callback?{}", query.replace("nonce=nonce1", "nonce=nonce2"));
         let wrong = callback(&app, &path, &[], body.clone()).await;
         wrong.refused(401, &[]);

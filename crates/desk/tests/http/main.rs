@@ -17,6 +17,7 @@ mod callbacks;
 mod desk;
 mod model;
 mod races;
+mod peer;
 mod sessions;
 mod socket;
 mod sockets;

@@ -34,5 +34,5 @@ pub(super) async fn handle_channel_callback(
     let channel_type = ChannelType::parse(&channel_type).ok_or_else(|| {
         Problem::bad_request("channelType", format!("must be one of {}", ChannelType::ALL.join(", ")))
     })?;
-    take(&desk, channel_type, request).await
+    take(&desk, channel_type, None, request).await
 }

@@ -17,7 +17,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Desk,
-    channel::intake::{self, Answer},
+    channel::{
+        Kind,
+        intake::{self, Answer},
+    },
     model::ChannelType,
 };
 
@@ -32,12 +35,17 @@ pub fn callbacks(desk: Desk) -> OpenApiRouter {
         .with_state(desk)
 }
 
-/// Takes a request in as a callback of this channel.
-async fn take(desk: &Desk, channel_type: ChannelType, request: Request) -> Result<Response, Failure> {
+/// Takes a request in as a callback of this channel, and of this kind of account if the route has one.
+async fn take(
+    desk: &Desk,
+    channel_type: ChannelType,
+    kind: Option<Kind>,
+    request: Request,
+) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
     let request = intake::Request::new(&parts.headers, parts.uri.query().unwrap_or_default(), &body)?;
-    match desk.take_callback(channel_type, &request).await {
+    match desk.take_callback(channel_type, kind, &request).await {
         Ok(Answer::Text(text)) => Ok(plain(text)),
         Ok(Answer::Json(json)) => Ok(Json(json).into_response()),
         Err(problem) => Err(problem.into()),
