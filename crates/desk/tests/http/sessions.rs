@@ -27,7 +27,10 @@ testkit::both! {
         });
         shape(data(&answer), &json!([whole]));
         let id = id(data(&answer));
-        shape(data(&get(&app, &format!("/sessions/{id}"), &anna).await), &whole);
+        // One session by itself also says what WeCom would still take.
+        let mut one = whole;
+        one["window"] = json!({"expiresAt": "time", "left": 5});
+        shape(data(&get(&app, &format!("/sessions/{id}"), &anna).await), &one);
         let history = get(&app, &format!("/sessions/{id}/history"), &anna).await;
         shape(data(&history), &json!([{
             "msgId": "id:msg", "sessionId": format!("={id}"), "seqNo": 1, "senderType": "=customer",

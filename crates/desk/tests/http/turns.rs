@@ -32,7 +32,8 @@ testkit::both! {
         let history = desk.history(&id).await;
         let payload = &history[1]["payload"];
         shape(&payload["sources"], &json!([{"entryId": "id:kbe", "kbId": "id:kb", "question": "=退款多久到账"}]));
-        assert_eq!((&payload["engine"], &history[1]["status"]), (&json!("embedded"), &json!("queued")));
+        // It left at once, and failed: the account of these tests is configured nowhere.
+        assert_eq!((&payload["engine"], &history[1]["status"]), (&json!("embedded"), &json!("failed")));
         assert_eq!(desk.session(&id).await["status"], "ai");
         let turns = desk.turns(&id).await;
         shape(&turns[0], &json!({
