@@ -1,4 +1,4 @@
-//! One parameter of a query string.
+//! Parameters of a query string.
 //!
 //! Promise: a parameter that comes twice is refused, so that nobody can sign one value and mean another.
 
@@ -11,17 +11,24 @@ use crate::Refusal;
 /// The value of `name`, percent-decoded. A `+` stays a `+`: what is signed has no spaces, and base64 that
 /// somebody forgot to encode is still itself.
 pub fn param<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
-    let mut found = None;
+    params(query, [name]).map(|[value]| value)
+}
+
+/// The same of several names in one pass.
+pub fn params<'a, const N: usize>(
+    query: &'a str,
+    names: [&'static str; N],
+) -> Result<[Option<Cow<'a, str>>; N], Refusal> {
+    let mut found = [const { None }; N];
     for pair in query.split('&') {
-        let value = match pair.strip_prefix(name).map(|rest| (rest, rest.strip_prefix('='))) {
-            Some(("", _)) => "",
-            Some((_, Some(value))) => value,
-            _ => continue,
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some((name, found)) = names.iter().zip(&mut found).find(|(known, _)| **known == name) else {
+            continue;
         };
         if found.is_some() {
             return Err(Refusal::malformed(name, "is given twice"));
         }
-        found = Some(if value.contains('%') {
+        *found = Some(if value.contains('%') {
             percent_decode_str(value).decode_utf8().map_err(|_| Refusal::malformed(name, "is no UTF-8"))?
         } else {
             Cow::Borrowed(value)
@@ -41,6 +48,8 @@ mod tests {
         assert_eq!(param(query, "b").unwrap().unwrap(), "p+q");
         assert_eq!(param(query, "c").unwrap().unwrap(), "");
         assert_eq!(param(query, "d"), Ok(None));
+        let both = params(query, ["cc", "a"]).unwrap().map(Option::unwrap);
+        assert_eq!(both, ["1", "1"]);
         assert_eq!(param("a=1&a=1", "a"), Err(Refusal::malformed("a", "is given twice")));
         assert_eq!(param("a=%ff", "a"), Err(Refusal::malformed("a", "is no UTF-8")));
     }

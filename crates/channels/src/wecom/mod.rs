@@ -21,7 +21,10 @@ pub use self::{
         trans_state,
     },
 };
-use crate::{Once, Refusal, proof, query::param};
+use crate::{
+    Once, Refusal, proof,
+    query::{param, params},
+};
 
 /// A callback that WeCom signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +77,12 @@ struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     fn read(query: &'a str) -> Result<Self, Refusal> {
-        let missing = |_| Refusal::Signature("msg_signature, timestamp and nonce are required");
-        Ok(Self {
-            signature: param(query, "msg_signature")?.ok_or(()).map_err(missing)?,
-            timestamp: param(query, "timestamp")?.ok_or(()).map_err(missing)?,
-            nonce: param(query, "nonce")?.ok_or(()).map_err(missing)?,
-        })
+        let [Some(signature), Some(timestamp), Some(nonce)] =
+            params(query, ["msg_signature", "timestamp", "nonce"])?
+        else {
+            return Err(Refusal::Signature("msg_signature, timestamp and nonce are required"));
+        };
+        Ok(Self { signature, timestamp, nonce })
     }
 
     /// Checks the signature, then the time: an authentic sender alone hears that a clock is off.
