@@ -158,7 +158,7 @@ impl Connection<'_> {
             tracing::warn!(%error, "that a socket is gone cannot be noted");
         }
         if self.own_id() == self.stream_of
-            && let Err(error) = self.desk.here(&[self.stream_of.clone()]).await
+            && let Err(error) = self.desk.here(std::slice::from_ref(&self.stream_of)).await
         {
             tracing::warn!(%error, "that an agent was there cannot be noted");
         }
