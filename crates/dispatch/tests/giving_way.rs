@@ -1,5 +1,5 @@
 //! A kind that follows from another gives way to it while that one is overdue, and is not stopped by it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 
