@@ -6,7 +6,7 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Desk,
     auth::Agent,
-    channel::{account::Kind, media, out},
+    channel::{account::AccountKind, media, out},
     follow, frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
     notes,
@@ -150,7 +150,7 @@ impl Desk {
             (None, Some(owner)) => owner.clone(),
             _ => return Err(state.not_yours()),
         };
-        let by_wecom = accounts.iter().any(|a| a.id == row.account_id && a.kind() == Kind::Wecom);
+        let by_wecom = accounts.iter().any(|a| a.id == row.account_id && a.kind() == AccountKind::Wecom);
         let payload = fit(&mut tx, &row, draft, by_wecom, now).await?;
         let new = NewMessage {
             sender_type: SenderType::Manual,
@@ -245,7 +245,7 @@ impl Desk {
         }
         let message = store::message(&mut tx, id).await?.filter(|message| message.session_id == row.id);
         let message = message.ok_or_else(|| Problem::not_found("message"))?;
-        if accounts.iter().any(|a| a.id == row.account_id && a.kind() == Kind::Wecom) {
+        if accounts.iter().any(|a| a.id == row.account_id && a.kind() == AccountKind::Wecom) {
             let text = (message.msg_type == "text").then_some(message.content.as_str());
             if let Some(reason) = out::refusal(&mut tx, &row, text, now).await? {
                 return Err(Problem::rule("window", reason));

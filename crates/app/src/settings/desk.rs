@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use desk::channel::{Config, Kind, Named};
+use desk::channel::{AccountKind, Config, Named};
 
 use super::{Reader, boolean, named};
 
@@ -25,7 +25,7 @@ impl Reader {
             "off" => Ok(false),
             _ => Err("must be jwt or off".to_owned()),
         });
-        let accounts = Kind::EVERY.into_iter().filter_map(|kind| self.account(kind)).collect();
+        let accounts = AccountKind::EVERY.into_iter().filter_map(|kind| self.account(kind)).collect();
         let defaults = Config::default();
         let poll = self.duration("desk.wecom_poll", defaults.poll);
         if poll < Duration::from_secs(60) {
@@ -44,7 +44,7 @@ impl Reader {
     }
 
     /// An account, if any of its keys is set; then all that it needs must be.
-    fn account(&mut self, kind: Kind) -> Option<Named> {
+    fn account(&mut self, kind: AccountKind) -> Option<Named> {
         let key = |name: &str| format!("desk.{}.{}", kind.as_str(), snake(name));
         let mut fields = BTreeMap::new();
         for field in kind.fields() {

@@ -11,7 +11,7 @@ use crate::{model::ChannelType, receive::Source};
 
 text_enum! {
     /// Which protocol an account speaks.
-    Kind {
+    AccountKind {
         /// WeCom's customer service (微信客服).
         Wecom = "wecom",
         /// Douyin's open platform.
@@ -65,7 +65,7 @@ const JD: &[Field] = &[
 ];
 const BRIDGE: &[Field] = &[field("secret", true, true), field("apiBase", false, false)];
 
-impl Kind {
+impl AccountKind {
     /// All kinds.
     pub const EVERY: [Self; 5] = [Self::Wecom, Self::Douyin, Self::Doudian, Self::Jd, Self::Bridge];
 
@@ -122,13 +122,13 @@ impl Account {
         Source { account_id: self.id.clone(), channel_type: self.channel_type }
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> AccountKind {
         match &self.adapter {
-            Adapter::Wecom(_) => Kind::Wecom,
-            Adapter::Douyin(_) => Kind::Douyin,
-            Adapter::Doudian(_) => Kind::Doudian,
-            Adapter::Jd(_) => Kind::Jd,
-            Adapter::Bridge(_) => Kind::Bridge,
+            Adapter::Wecom(_) => AccountKind::Wecom,
+            Adapter::Douyin(_) => AccountKind::Douyin,
+            Adapter::Doudian(_) => AccountKind::Doudian,
+            Adapter::Jd(_) => AccountKind::Jd,
+            Adapter::Bridge(_) => AccountKind::Bridge,
         }
     }
 
@@ -218,7 +218,7 @@ impl Given<'_> {
 impl Adapter {
     /// # Errors
     /// All fields that are missing or cannot be right.
-    pub(crate) fn new(kind: Kind, fields: &BTreeMap<String, String>) -> Result<Self, Vec<BadField>> {
+    pub(crate) fn new(kind: AccountKind, fields: &BTreeMap<String, String>) -> Result<Self, Vec<BadField>> {
         let mut given = Given { fields, bad: Vec::new() };
         for field in kind.fields() {
             match given.get(field.name) {
@@ -230,19 +230,19 @@ impl Adapter {
             }
         }
         let adapter = match kind {
-            Kind::Wecom => wecom(&mut given).map(|wecom| Self::Wecom(Box::new(wecom))),
-            Kind::Douyin => douyin(&mut given).map(Self::Douyin),
-            Kind::Doudian => {
+            AccountKind::Wecom => wecom(&mut given).map(|wecom| Self::Wecom(Box::new(wecom))),
+            AccountKind::Douyin => douyin(&mut given).map(Self::Douyin),
+            AccountKind::Doudian => {
                 let app = doudian::App::new(&given.text("appKey"), &given.text("appSecret"));
                 given.keys(app, APP).map(Self::Doudian)
             }
-            Kind::Jd => {
+            AccountKind::Jd => {
                 let app = jd::App::new(&given.text("appKey"), &given.text("appSecret"));
                 let (token, waiter) = (given.get("token"), given.get("waiter"));
                 let api_base = given.base();
                 given.keys(app, APP).map(|app| Self::Jd(Jd { app, token, waiter, api_base }))
             }
-            Kind::Bridge => {
+            AccountKind::Bridge => {
                 let secret = bridge::Secret::new(&given.text("secret"));
                 let api_base = given.base();
                 given.keys(secret, &[]).map(|secret| Self::Bridge(Bridge { secret, api_base }))
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn every_missing_field_is_named_at_once() {
-        for kind in Kind::EVERY {
+        for kind in AccountKind::EVERY {
             let bad = kind.check(&fields(&[]));
             let required = kind.fields().iter().filter(|field| field.required);
             let mut names: Vec<&str> = bad.iter().map(|bad| bad.name).collect();
@@ -306,12 +306,12 @@ mod tests {
             ("encodingAesKey", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
             ("secret", "s"),
         ]);
-        assert_eq!(Kind::Wecom.check(&wecom), []);
-        let mut short = wecom.clone();
+        assert_eq!(AccountKind::Wecom.check(&wecom), []);
+        let mut short = wecom;
         short.insert("encodingAesKey".to_owned(), "short".to_owned());
         short.insert("apiBase".to_owned(), "ftp://x".to_owned());
-        let names: Vec<&str> = Kind::Wecom.check(&short).iter().map(|bad| bad.name).collect();
+        let names: Vec<&str> = AccountKind::Wecom.check(&short).iter().map(|bad| bad.name).collect();
         assert_eq!(names, ["encodingAesKey", "apiBase"]);
-        assert_eq!(Kind::Bridge.check(&fields(&[("secret", "too short")]))[0].name, "secret");
+        assert_eq!(AccountKind::Bridge.check(&fields(&[("secret", "too short")]))[0].name, "secret");
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    account::{Account, Adapter, Kind},
+    account::{Account, AccountKind, Adapter},
     pull, registry,
 };
 use crate::{
@@ -75,16 +75,16 @@ impl Request {
     }
 
     /// Which protocol it is in, if that can be told from what signs it.
-    fn kind(&self, channel_type: ChannelType) -> Option<Kind> {
+    fn kind(&self, channel_type: ChannelType) -> Option<AccountKind> {
         let general =
             ["x-signature", "x-timestamp", "x-nonce"].iter().any(|name| self.header(name).is_some())
                 || ["signature", "timestamp", "nonce"].iter().any(|name| self.param(name).is_some());
         match channel_type {
-            ChannelType::Wechat if self.param("msg_signature").is_some() => Some(Kind::Wecom),
-            ChannelType::Douyin if self.header("x-douyin-signature").is_some() => Some(Kind::Douyin),
-            ChannelType::Douyin if self.header("event-sign").is_some() => Some(Kind::Doudian),
-            ChannelType::Jd if self.is_form() => Some(Kind::Jd),
-            _ => (general || self.body.contains("\"rawPayload\"")).then_some(Kind::Bridge),
+            ChannelType::Wechat if self.param("msg_signature").is_some() => Some(AccountKind::Wecom),
+            ChannelType::Douyin if self.header("x-douyin-signature").is_some() => Some(AccountKind::Douyin),
+            ChannelType::Douyin if self.header("event-sign").is_some() => Some(AccountKind::Doudian),
+            ChannelType::Jd if self.is_form() => Some(AccountKind::Jd),
+            _ => (general || self.body.contains("\"rawPayload\"")).then_some(AccountKind::Bridge),
         }
     }
 
@@ -121,13 +121,13 @@ pub(crate) enum Answer {
     Json(Value),
 }
 
-fn answer(kind: Kind) -> Answer {
+fn answer(kind: AccountKind) -> Answer {
     match kind {
-        Kind::Wecom => Answer::Text("success"),
-        Kind::Jd => Answer::Json(jd::accepted()),
+        AccountKind::Wecom => Answer::Text("success"),
+        AccountKind::Jd => Answer::Json(jd::accepted()),
         // 抖店 reads `msg`.
-        Kind::Doudian => Answer::Json(json!({"code": 0, "message": "success", "msg": "success"})),
-        Kind::Douyin | Kind::Bridge => Answer::Json(json!({"code": 0, "message": "success"})),
+        AccountKind::Doudian => Answer::Json(json!({"code": 0, "message": "success", "msg": "success"})),
+        AccountKind::Douyin | AccountKind::Bridge => Answer::Json(json!({"code": 0, "message": "success"})),
     }
 }
 
@@ -184,14 +184,14 @@ fn open(account: &Account, request: &Request, now: Timestamp) -> Result<Opened, 
 }
 
 /// Whether a refusal is of what the channel itself signed: its sender can do nothing about it.
-fn is_authentic(kind: Kind, refusal: &Refusal) -> bool {
+fn is_authentic(kind: AccountKind, refusal: &Refusal) -> bool {
     let Refusal::Malformed { field, .. } = refusal else { return false };
     match kind {
-        Kind::Wecom => matches!(*field, "OpenKfId" | "CreateTime"),
-        Kind::Douyin | Kind::Doudian => true,
-        Kind::Jd => matches!(*field, "jd_param_json"),
+        AccountKind::Wecom => matches!(*field, "OpenKfId" | "CreateTime"),
+        AccountKind::Douyin | AccountKind::Doudian => true,
+        AccountKind::Jd => matches!(*field, "jd_param_json"),
         // A bridge is told what is wrong: it is somebody's own.
-        Kind::Bridge => false,
+        AccountKind::Bridge => false,
     }
 }
 
@@ -228,7 +228,7 @@ impl Desk {
         let request = Request { headers: BTreeMap::new(), query: query.to_owned(), body: String::new() };
         let all = self.accounts().await?;
         let named = request.param("account");
-        let accounts = registry::of(&all, Kind::Wecom, ChannelType::Wechat, named.as_deref());
+        let accounts = registry::of(&all, AccountKind::Wecom, ChannelType::Wechat, named.as_deref());
         let now = self.clock().now();
         first(&accounts, "wecom", |account| match account.wecom() {
             Some(wecom) => wecom.keys.verify_url(query, now),
@@ -246,7 +246,7 @@ impl Desk {
     pub(crate) async fn take_callback(
         &self,
         channel_type: ChannelType,
-        kind: Option<Kind>,
+        kind: Option<AccountKind>,
         request: &Request,
     ) -> Result<Answer, Problem> {
         let all = self.accounts().await?;
@@ -254,8 +254,8 @@ impl Desk {
         let of = |kind| registry::of(&all, kind, channel_type, named.as_deref());
         let told = kind.or_else(|| request.kind(channel_type));
         // What nothing signs is refused by whoever would have to sign it.
-        let guess = || Kind::EVERY.into_iter().find(|kind| !of(*kind).is_empty());
-        let kind = told.or_else(guess).unwrap_or(Kind::Bridge);
+        let guess = || AccountKind::EVERY.into_iter().find(|kind| !of(*kind).is_empty());
+        let kind = told.or_else(guess).unwrap_or(AccountKind::Bridge);
         let accounts = of(kind);
         let what = if told.is_some() { kind.as_str() } else { channel_type.as_str() };
         let now = self.clock().now();
@@ -284,7 +284,7 @@ impl Desk {
         if !store::callbacks::keep(&mut tx, &new, now).await? {
             // The channels repeat what was not answered in time, as it was; a bridge signs anew.
             return match kind {
-                Kind::Bridge => Err(Problem::unauthorized("the nonce was used before")),
+                AccountKind::Bridge => Err(Problem::unauthorized("the nonce was used before")),
                 _ => Ok(answer(kind)),
             };
         }

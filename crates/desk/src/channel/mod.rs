@@ -27,7 +27,7 @@ use transports::{
     web::{Reach, Web, WebSettings},
 };
 
-pub use account::{BadField, Kind};
+pub use account::{AccountKind, BadField};
 
 /// The largest file of a message, in bytes: what WeCom takes.
 pub(crate) const MAX_FILE: u64 = 20 * 1024 * 1024;
@@ -59,8 +59,8 @@ impl Default for Config {
 #[derive(Clone)]
 pub struct Named {
     /// Its kind.
-    pub kind: Kind,
-    /// By the names of [`Kind::fields`].
+    pub kind: AccountKind,
+    /// By the names of [`AccountKind::fields`].
     pub fields: BTreeMap<String, String>,
 }
 

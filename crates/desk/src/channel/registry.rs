@@ -13,7 +13,7 @@ use kernel::{Clock, Timestamp, seal::Keyring};
 
 use super::{
     Named,
-    account::{Account, Adapter, Kind},
+    account::{Account, AccountKind, Adapter},
     sealed,
 };
 use crate::{
@@ -131,7 +131,7 @@ fn account(row: &AccountRow, keyring: &Keyring) -> Result<Account, String> {
 /// Those of a kind, for a channel; one of them alone if it is named.
 pub(crate) fn of<'a>(
     accounts: &'a [Arc<Account>],
-    kind: Kind,
+    kind: AccountKind,
     channel_type: ChannelType,
     named: Option<&str>,
 ) -> Vec<&'a Arc<Account>> {

@@ -2,7 +2,7 @@
 
 use kernel::Timestamp;
 
-use super::{account::Kind, pull};
+use super::{account::AccountKind, pull};
 use crate::{Desk, store};
 
 impl Desk {
@@ -14,7 +14,7 @@ impl Desk {
     pub async fn look_after_channels(&self) -> db::Result<()> {
         let now = self.clock().now();
         let config = &self.0.config.channels;
-        for account in self.accounts().await?.iter().filter(|account| account.kind() == Kind::Wecom) {
+        for account in self.accounts().await?.iter().filter(|account| account.kind() == AccountKind::Wecom) {
             self.poll(&account.id, now.minus(config.poll), now).await?;
         }
         loop {

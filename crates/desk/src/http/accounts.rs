@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     Desk,
     auth::Agent,
-    channel::{Kind, registry, sealed},
+    channel::{AccountKind, registry, sealed},
     model::ChannelType,
     store::accounts::{self, AccountRow},
 };
@@ -26,7 +26,7 @@ const LONGEST: usize = 4096;
 pub(super) struct AccountInfo {
     /// `chan_…`
     account_id: String,
-    kind: Kind,
+    kind: AccountKind,
     channel_type: ChannelType,
     name: String,
     /// Whether it is in use.
@@ -43,9 +43,9 @@ pub(super) struct AccountInfo {
     updated_at: Option<Timestamp>,
 }
 
-fn callback_path(id: &str, kind: Kind, channel_type: ChannelType) -> String {
+fn callback_path(id: &str, kind: AccountKind, channel_type: ChannelType) -> String {
     match kind {
-        Kind::Wecom => format!("/wecom/callback?account={id}"),
+        AccountKind::Wecom => format!("/wecom/callback?account={id}"),
         _ => format!("/channel/{}/callback?account={id}", channel_type.as_str()),
     }
 }
@@ -106,7 +106,7 @@ fn unreadable(row: &AccountRow, reason: &str) -> Problem {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
 pub(super) struct AccountRequest {
-    kind: Kind,
+    kind: AccountKind,
     /// For a bridge: which channel it is for.
     channel_type: Option<ChannelType>,
     #[schema(max_length = 100)]
@@ -129,7 +129,7 @@ pub(super) async fn create_account(
     Body(mut f): Body,
 ) -> DeskReply<AccountInfo> {
     agent.operating()?;
-    let kind = f.required::<Kind>("kind");
+    let kind = f.required::<AccountKind>("kind");
     let named: Option<ChannelType> = f.optional("channelType");
     let text::Line(name) = f.required::<text::Line<100>>("name");
     let mut fields = BTreeMap::new();

@@ -54,7 +54,7 @@ pub(super) struct UploadForm {
 #[utoipa::path(post, path = "/desk/files", tag = "desk",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 200, body = DeskEnvelope<FileInfo>), Refusals))]
-pub(super) async fn upload_file(
+pub(super) async fn upload_desk_file(
     State(desk): State<Desk>,
     agent: Agent,
     request: Request,
@@ -102,7 +102,7 @@ pub(super) async fn upload_file(
     responses((status = 200, description = "The file", content_type = "*/*", body = Vec<u8>),
         (status = 206, description = "A range of it", content_type = "*/*", body = Vec<u8>),
         (status = 304, description = "Unchanged"), (status = 416, description = "No such range"), Refusals))]
-pub(super) async fn get_file(
+pub(super) async fn get_desk_file(
     State(desk): State<Desk>,
     PathId(id): PathId,
     mut query: Query,

@@ -3,14 +3,14 @@
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
 
-use crate::{channel::Kind, model::ChannelType};
+use crate::{channel::AccountKind, model::ChannelType};
 
 db::row! {
     /// An account.
     #[derive(Clone)]
     pub(crate) struct AccountRow {
         pub(crate) id: String,
-        pub(crate) kind: Kind,
+        pub(crate) kind: AccountKind,
         pub(crate) channel_type: ChannelType,
         pub(crate) name: String,
         /// JSON: what is no secret.

@@ -221,7 +221,7 @@ testkit::both! {
             "body": {"type": "text", "content": "几点送到", "chatinfo": {"venderId": "v1", "sid": "s1"}},
             "timestamp": app.now().micros() / 1000}).to_string();
         let now = app.now().plus(std::time::Duration::from_secs(8 * 3600)).to_string();
-        let stamp = format!("{} {}", &now[..10], &now[11..19]);
+        let stamp: String = now.replace('T', " ").chars().take(19).collect();
         let mut form: BTreeMap<&str, &str> = BTreeMap::from([
             ("token", "t"), ("app_key", "ak"), ("timestamp", &stamp), ("format", "json"), ("v", "1.0"),
             ("jd_param_json", &said),

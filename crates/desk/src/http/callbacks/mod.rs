@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Desk,
     channel::{
-        Kind,
+        AccountKind,
         intake::{self, Answer},
     },
     model::ChannelType,
@@ -39,7 +39,7 @@ pub fn callbacks(desk: Desk) -> OpenApiRouter {
 async fn take(
     desk: &Desk,
     channel_type: ChannelType,
-    kind: Option<Kind>,
+    kind: Option<AccountKind>,
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();

@@ -8,7 +8,7 @@ use axum::{
 use httpkit::{Failure, Refusals};
 
 use super::{plain, take};
-use crate::{Desk, channel::Kind, model::ChannelType};
+use crate::{Desk, channel::AccountKind, model::ChannelType};
 
 /// Check the URL (WeCom)
 ///
@@ -47,5 +47,5 @@ pub(super) async fn handle_wecom_callback(
     State(desk): State<Desk>,
     request: Request,
 ) -> Result<Response, Failure> {
-    take(&desk, ChannelType::Wechat, Some(Kind::Wecom), request).await
+    take(&desk, ChannelType::Wechat, Some(AccountKind::Wecom), request).await
 }
