@@ -168,6 +168,7 @@ CREATE TABLE desk_pulls (
     kf_id {ID} NOT NULL,
     wanted BIGINT NOT NULL,
     active BOOLEAN NOT NULL,
+    since BIGINT NOT NULL,
     token TEXT,
     token_until BIGINT,
     asked_at BIGINT NOT NULL,

@@ -23,34 +23,22 @@ pub(crate) async fn want(
     now: Timestamp,
 ) -> Result<(i64, bool)> {
     let (token, until) = token.unzip();
-    tx.exec(
-        sql!(
-            "INSERT INTO desk_pulls (account_id, kf_id, wanted, active, asked_at) VALUES ($1, $2, 0, FALSE, 0)
-             ON CONFLICT (account_id, kf_id) DO NOTHING"
-        ),
-        args![account, kf],
-    )
-    .await?;
-    let idle: (bool,) = tx
+    let (count, since): (i64, i64) = tx
         .one(
             sql!(
-                sqlite: "SELECT NOT active FROM desk_pulls WHERE account_id = $1 AND kf_id = $2",
-                postgres: "SELECT NOT active FROM desk_pulls WHERE account_id = $1 AND kf_id = $2 FOR UPDATE"
-            ),
-            args![account, kf],
-        )
-        .await?;
-    let (count,) = tx
-        .one(
-            sql!(
-                "UPDATE desk_pulls SET wanted = wanted + 1, active = TRUE, token = COALESCE($3, token),
-                    token_until = COALESCE($4, token_until), asked_at = $5
-                 WHERE account_id = $1 AND kf_id = $2 RETURNING wanted"
+                "INSERT INTO desk_pulls (account_id, kf_id, wanted, active, since, token, token_until, asked_at)
+                 VALUES ($1, $2, 1, TRUE, 1, $3, $4, $5)
+                 ON CONFLICT (account_id, kf_id) DO UPDATE SET wanted = desk_pulls.wanted + 1, active = TRUE,
+                    since = CASE WHEN desk_pulls.active THEN desk_pulls.since ELSE desk_pulls.wanted + 1 END,
+                    token = COALESCE(excluded.token, desk_pulls.token),
+                    token_until = COALESCE(excluded.token_until, desk_pulls.token_until),
+                    asked_at = excluded.asked_at
+                 RETURNING wanted, since"
             ),
             args![account, kf, token, until, now],
         )
         .await?;
-    Ok((count, idle.0))
+    Ok((count, count == since))
 }
 
 /// What is wanted now.
