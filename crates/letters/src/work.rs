@@ -6,7 +6,7 @@
 //! | `letter.arrived` | `arrived/{letter}` | see [`arrival`]; a batch kind |
 //! | `letter.email` | `{letter}/{n}/email`, `…/email/2`… | mails it to the address of a SPECIFIC letter |
 //! | `letter.notice` | `{letter}/{n}/notice`, `…/takedown/…`, `…/restore/…` | tells the author what became of it |
-//! | `letter.reminder`, `letter.notify-…` | `{letter}/{n}/…` | see [`notify`] |
+//! | `letter.reminder`, `letter.notify-…` | `{letter}/{n}/…` | see `notify` |
 //! | `letter.analysis` | `analysis/{letter}` | finds the emotions of that letter and others of its batch |
 //! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
 //! | `letter.collect-object` | `{file}/object/…` | removes bytes that are not a file's any more, or never became it |
@@ -34,7 +34,7 @@ pub const COLLECT_OBJECT: &str = "letter.collect-object";
 /// Removes older versions of what was encrypted.
 pub const FORGET: &str = "letter.forget";
 
-/// Delivers whole batches of letters to their inboxes. What else follows is left to [`arrival`].
+/// Delivers whole batches of letters to their inboxes. What else follows is left to `arrival`.
 pub struct Inbox;
 
 impl Batch for Inbox {

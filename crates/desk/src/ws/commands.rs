@@ -249,7 +249,7 @@ impl Connection<'_> {
     async fn send_message(&self, mut f: Fields, cid: Option<&str>) -> Result<Answer, Problem> {
         named(&mut f, cid);
         let text::Line(id) = f.required::<text::Line<64>>("sessionId");
-        let draft = http::draft(&self.desk, &self.agent, f, cid.map(str::to_owned)).await?;
+        let draft = http::draft(self.desk, &self.agent, f, cid.map(str::to_owned)).await?;
         let message = self.desk.answer(&self.agent, &id, &draft).await?;
         Ok(Answer::Done(json!(MessageInfo::from(&message))))
     }
