@@ -1,10 +1,10 @@
 //! The channels' accounts, and all that goes in and out through them.
 //!
-//! - [`account`]: what an account is made of; [`registry`]: those of the settings and of the database;
-//! - [`intake`]: whose callback this is, kept in one transaction with what it says;
-//! - [`pull`]: WeCom's messages, page by page; [`events`]: what happened without anybody saying anything;
-//! - [`send`]: messages to customers, in order, and [`out`]: how each channel takes them; [`media`]: files in and out; [`greet`]: welcomes and customers' names;
-//! - [`wecom`]: the client of WeCom's API.
+//! - `account`: what an account is made of; `registry`: those of the settings and of the database;
+//! - `intake`: whose callback this is, kept in one transaction with what it says;
+//! - `pull`: WeCom's messages, page by page; `events`: what happened without anybody saying anything;
+//! - `send`: messages to customers, in order, and `out`: how each channel takes them; `media`: files in and out; `greet`: welcomes and customers' names;
+//! - `wecom`: the client of WeCom's API.
 
 pub(crate) mod account;
 pub(crate) mod events;
