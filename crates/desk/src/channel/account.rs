@@ -99,7 +99,7 @@ impl AccountKind {
     }
 }
 
-/// A field that cannot be right, by the name of [`Field`]. Never repeats the value.
+/// A field that cannot be right, by the name of `Field`. Never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadField {
     /// Which.
