@@ -1,9 +1,10 @@
 #!/bin/bash
-# Jobs a second while COUNT letters are due at once; POISONED of a thousand cannot be delivered.
-#   ENGINES="postgres sqlite" ROUNDS=3 COUNT=100000 PEERS="default tuned"
+# Jobs a second while COUNT letters are due at once: of names without accounts (`hongyan`), one of a thousand of which
+# cannot be delivered (`poisoned`); of accounts that want every notification (`told`), and that want none (`silent`).
+#   ENGINES="postgres sqlite" ROUNDS=3 COUNT=100000 PEERS="default tuned" CASES="hongyan poisoned told silent"
 . "$(dirname "$0")/lib.sh"
 real_time "$@"
-COUNT=${COUNT:-100000} ENGINES=${ENGINES-postgres sqlite} PEERS=${PEERS-default tuned} PEER_SECONDS=${PEER_SECONDS:-5}
+COUNT=${COUNT:-100000} ENGINES=${ENGINES-postgres sqlite} PEERS=${PEERS-default tuned} CASES=${CASES-hongyan poisoned told silent} PEER_SECONDS=${PEER_SECONDS:-5}
 
 # From the first to the last delivery, as the database has it; the first batch is within the noise.
 SPEED="SELECT CAST(COUNT(*) * 1000000.0 / (MAX(delivered_at) - MIN(delivered_at)) AS BIGINT) FROM letters
@@ -26,6 +27,10 @@ hongyan() {
         good=$((COUNT - COUNT / 1000))
         query "$engine" "${!poison}"
     fi
+    case $3 in
+        told) seed "$engine" authors from=0 to=9999 wants=TRUE ;;
+        silent) seed "$engine" authors from=0 to=9999 wants=FALSE ;;
+    esac
     settle "$engine"
     HONGYAN_LOG__LEVEL=off server_start
     wait_for "$engine" 120 "SELECT COUNT(*) = $good FROM inbox"
@@ -64,8 +69,7 @@ for engine in $ENGINES; do
         else
             figure drain-sqlite "$round" raw jobs/s "$(python3 "$BENCH/raw_sqlite.py" "$BENCH_WORK/raw.db" "$COUNT" 500)"
         fi
-        hongyan "$engine" "$round" hongyan
-        hongyan "$engine" "$round" poisoned
+        for case in $CASES; do hongyan "$engine" "$round" "$case"; done
     done
     report "drain-$engine" raw
 done

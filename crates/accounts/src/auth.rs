@@ -1,15 +1,17 @@
 //! From an access token to a [`Caller`].
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{header, request::Parts},
 };
 use httpkit::Failure;
-use kernel::Problem;
+use kernel::{Problem, Timestamp};
 
 use crate::{
     Accounts,
-    model::{Caller, Person},
+    model::{Caller, Person, Role},
     store,
 };
 
@@ -23,12 +25,22 @@ impl Accounts {
         let refused = || Problem::unauthorized("the access token is invalid, expired or revoked");
         let claims = self.0.tokens.read(token, now).ok_or_else(refused)?;
         self.0.requests.check(&claims.sub)?;
-        let mut conn = self.0.db.read().await?;
-        let row = store::session_user(&mut conn, &claims.sid).await?;
-        let row = row.filter(|row| row.user_id == claims.sub).ok_or_else(refused)?;
-        Ok(Caller {
+        let caller = self.logged_in(&claims.sid, Timestamp::from_seconds(claims.exp)).await?;
+        caller.filter(|caller| caller.id() == claims.sub).ok_or_else(refused)
+    }
+
+    /// Whoever logged in under this session's id, with a token that is good until `expires_at`; `None` if they have
+    /// logged out. For what stands in a token's place, such as a ticket.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn logged_in(&self, session_id: &str, expires_at: Timestamp) -> db::Result<Option<Caller>> {
+        let now = self.0.clock.now();
+        let row = store::session_user(&mut self.0.db.read().await?, session_id).await?;
+        Ok(row.filter(|_| expires_at > now).map(|row| Caller {
             opens_address: self.opens_address(row.email_verified),
-            session_id: claims.sid,
+            session_id: session_id.to_owned(),
+            expires_at,
             email_key: row.email_key,
             email_verified: row.email_verified,
             plan: row.plan.effective(row.plan_until, now),
@@ -41,7 +53,17 @@ impl Accounts {
                 avatar: row.avatar,
                 email: row.email,
             },
-        })
+        }))
+    }
+
+    /// Of these logins those that still stand, with what their users may do now: to be asked again and again by what
+    /// lasts longer than a request.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn standing(&self, session_ids: &[String]) -> db::Result<BTreeMap<String, Role>> {
+        let rows = store::standing(&mut self.0.db.read().await?, session_ids).await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Whether the caller's login still stands: to be asked again by whatever lasts longer than a request.

@@ -114,6 +114,8 @@ pub struct Caller {
     pub person: Person,
     /// The login that the token belongs to.
     pub session_id: String,
+    /// Until when the token is good.
+    pub expires_at: Timestamp,
     /// The normalized address.
     pub email_key: String,
     /// Whether the address was proved to be theirs.

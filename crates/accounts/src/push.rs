@@ -102,7 +102,7 @@ impl Accounts {
         Ok(Some(Token { id, destination }))
     }
 
-    /// The users with these ids or (normalized) addresses, in one query.
+    /// Those users with these ids or (normalized) addresses who want to be told of anything at all, in one query.
     ///
     /// # Errors
     /// [`db::DbError`]

@@ -141,6 +141,20 @@ pub(crate) async fn session_user(conn: &mut Conn, session: &str) -> Result<Optio
     .await
 }
 
+/// Of these sessions those that are not revoked, with their users' roles.
+pub(crate) async fn standing(conn: &mut Conn, sessions: &[String]) -> Result<Vec<(String, Role)>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT s.id, u.role FROM sessions AS s JOIN users AS u ON u.id = s.user_id
+                     WHERE s.id IN (SELECT value FROM json_each($1)) AND s.revoked_at IS NULL",
+            postgres: "SELECT s.id, u.role FROM sessions AS s JOIN users AS u ON u.id = s.user_id
+                       WHERE s.id = ANY($1) AND s.revoked_at IS NULL"
+        ),
+        args![sessions],
+    )
+    .await
+}
+
 pub(crate) async fn insert_session(tx: &mut Tx, id: &str, user: &str, now: Timestamp) -> Result<()> {
     tx.exec(sql!("INSERT INTO sessions (id, user_id, created_at) VALUES ($1, $2, $3)"), args![id, user, now])
         .await

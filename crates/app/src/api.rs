@@ -44,6 +44,7 @@ use crate::{pages, system::System};
         (name = "assistant", description = "Help with writing, understanding and answering"),
         (name = "desk", description = "Customers' sessions, for agents and supervisors. Answers are \
             `{code: 0, message, data}`"),
+        (name = "channels", description = "What customers' channels call; authenticated by what they sign"),
         (name = "knowledge", description = "Questions with their answers, for the assistant to draw from")
     ),
     components(schemas(httpkit::ErrorEnvelope)),
@@ -65,26 +66,32 @@ impl Modify for Security {
     }
 }
 
-fn slices(system: &System) -> (Router, Document) {
+/// Below the limits of clients, and outside of them what channels call, which come from few addresses and are
+/// authenticated by their signatures.
+fn slices(system: &System) -> (Router, Router, Document) {
     let routes = accounts::router(system.accounts.clone())
         .merge(letters::router(system.letters.clone()))
         .merge(assistant::router(system.assistant.clone()));
-    OpenApiRouter::with_openapi(Base::openapi())
+    let (callbacks, called) = desk::callbacks(system.desk.clone()).split_for_parts();
+    let (api, mut document) = OpenApiRouter::with_openapi(Base::openapi())
         .nest("/api/v1", routes)
         .nest("/api/kb", assistant::kb::router(system.assistant.clone()))
         .nest("/api", desk::router(system.desk.clone()))
-        .split_for_parts()
+        .merge(desk::socket_router(system.desk.clone()))
+        .split_for_parts();
+    document.merge(called);
+    (api, callbacks, document)
 }
 
 /// The OpenAPI document of a system.
 #[must_use]
 pub fn document(system: &System) -> Document {
-    slices(system).1
+    slices(system).2
 }
 
 /// Everything that a server answers.
 pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) -> Router {
-    let (api, document) = slices(system);
+    let (api, callbacks, document) = slices(system);
     let limiter = Limiter::new(limits, 500, Duration::from_millis(5));
     // A web app may come from another origin: what it may do hangs on the token that it sends, not on a cookie.
     let any_origin = CorsLayer::new()
@@ -98,7 +105,7 @@ pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) 
         .merge(pages::router())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .layer(middleware::from_fn_with_state(limiter, httpkit::middleware::limit));
-    around(routes.merge(watching(system, metrics)))
+    around(routes.merge(callbacks).merge(watching(system, metrics)))
 }
 
 /// What a process answers that only delivers: how it is.
@@ -131,6 +138,7 @@ fn around(routes: Router) -> Router {
 async fn deadline(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let limit = match path {
+        "/api/desk/files" => Duration::from_secs(1800),
         _ if path.starts_with("/api/v1/upload/") => Duration::from_secs(1800),
         _ if path.starts_with("/api/v1/ai/") => assistant::LONGEST_TIMEOUT + Duration::from_secs(10),
         _ => Duration::from_secs(30),

@@ -21,6 +21,7 @@ pub(crate) async fn run(settings: &Settings) -> bool {
     well &= report("mail", mail(settings).await);
     well &= report("assistant", Ok(assistant(settings)));
     well &= report("push", push(settings));
+    well &= report("desk", Ok(desk(settings)));
     well
 }
 
@@ -64,6 +65,8 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
         letters::NOTIFY_EMAIL,
         letters::NOTIFY_PUSH,
         accounts::ACCOUNT_MAIL,
+        desk::ASSIGN,
+        desk::WATCHDOG,
     ] {
         let dead = dispatch::store::dead(&mut conn, kind).await?;
         if dead > 0 {
@@ -94,6 +97,13 @@ async fn events(settings: &Settings) -> anyhow::Result<String> {
 fn files(settings: &Settings) -> anyhow::Result<String> {
     system::open_storage(settings)?;
     Ok(format!("{} is writable", settings.storage.display()))
+}
+
+fn desk(settings: &Settings) -> String {
+    match settings.desk.auth {
+        true => "agents and supervisors need a token".to_owned(),
+        false => "AUTHENTICATION IS OFF (desk.auth): whoever reaches the server is a supervisor".to_owned(),
+    }
 }
 
 /// Keys and files alone: whether a service takes them shows with the first message.

@@ -25,6 +25,8 @@ const CLOCK_CHECK: Duration = Duration::from_secs(60);
 
 /// How often the histograms' samples are summed up.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// How often the desk's channels are looked after.
+const CHANNELS_UPKEEP: Duration = Duration::from_secs(60);
 
 /// Runs until `SIGTERM` or `SIGINT`.
 ///
@@ -59,9 +61,19 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
         }
         system.engine.start(&tracker, &stop);
     }
+    if settings.api {
+        let (desk, stop) = (system.desk.clone(), stop.clone());
+        tracker.spawn(async move { desk.run(stop).await });
+    }
     take_in(returned, &system, &tracker, &stop)?;
     keep_clock(&system, &clock, &tracker, &stop);
     keep_metrics(metrics.clone(), &tracker, &stop);
+    if settings.worker {
+        keep_channels(&system, &tracker, &stop);
+    }
+    if settings.api && !settings.desk.auth {
+        tracing::warn!("desk.auth is off: whoever reaches this server is a supervisor of the desk");
+    }
     let router = match settings.api {
         true => api::router(&system, settings.limits, Some(metrics)),
         false => api::worker_router(&system, Some(metrics)),
@@ -204,6 +216,21 @@ fn keep_metrics(metrics: PrometheusHandle, tracker: &TaskTracker, stop: &Cancell
     tracker.spawn(async move {
         while stop.run_until_cancelled(machine.sleep(METRICS_UPKEEP)).await.is_some() {
             metrics.run_upkeep();
+        }
+    });
+}
+
+/// Asks WeCom for what no callback announced, and forgets old callbacks.
+fn keep_channels(system: &System, tracker: &TaskTracker, stop: &CancellationToken) {
+    let (desk, stop, machine) = (system.desk.clone(), stop.clone(), Clock::system());
+    tracker.spawn(async move {
+        loop {
+            if let Err(error) = desk.look_after_channels().await {
+                tracing::warn!(%error, "the desk's channels cannot be looked after");
+            }
+            if stop.run_until_cancelled(machine.sleep(CHANNELS_UPKEEP)).await.is_none() {
+                return;
+            }
         }
     });
 }

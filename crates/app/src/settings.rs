@@ -219,10 +219,9 @@ impl Reader {
         let database = self
             .read("database.url", database)
             .unwrap_or_else(|| Database::Sqlite(data_dir.join("hongyan.db")));
+        let listen = self.read("server.listen", addresses);
+        let listen = listen.unwrap_or_else(|| vec![SocketAddr::from(([127, 0, 0, 1], 5003))]);
         Settings {
-            listen: self
-                .read("server.listen", addresses)
-                .unwrap_or_else(|| vec![SocketAddr::from(([127, 0, 0, 1], 5003))]),
             public_url: self.read("server.public_url", public_url),
             api,
             worker,
@@ -236,7 +235,8 @@ impl Reader {
             reminder_lead: self.duration("letters.reminder_lead", days(1)),
             push: self.push(),
             assistant: self.assistant(),
-            desk: self.desk(),
+            desk: self.desk(&listen),
+            listen,
             log_level: self.text("log.level").unwrap_or_else(|| "info".to_owned()),
             log_json: self
                 .read("log.format", |text| match text {

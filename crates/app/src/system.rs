@@ -116,11 +116,12 @@ impl System {
             delivering_lead: settings.delivering_lead,
             reminder_lead: settings.reminder_lead,
         };
+        let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
+        let desk = desk.context("the desk's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
-        let desk = Desk::new(accounts.clone(), settings.desk.clone());
         let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;
-        let engine = engine(settings, &db, &clock, &accounts, &assistant, &letters, &post);
-        let engine = engine.single(desk::WEBHOOK, webhook_options(), webhooks).build();
+        let engine = engine(settings, &accounts, &assistant, &letters, &post);
+        let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
     }
@@ -133,8 +134,6 @@ impl System {
 
 fn engine(
     settings: &Settings,
-    db: &Db,
-    clock: &Clock,
     accounts: &Accounts,
     assistant: &Assistant,
     letters: &Letters,
@@ -154,8 +153,9 @@ fn engine(
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
-    Engine::builder(db.clone(), clock.clone())
-        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox { letters: letters.clone() })
+    Engine::builder(accounts.db().clone(), accounts.clock().clone())
+        .batch(letters::INBOX, Retry::INTERNAL, letters::Inbox)
+        .batch(letters::ARRIVED, Retry::INTERNAL, letters::Arrivals { letters: letters.clone() })
         .batch(letters::REMINDER, Retry::INTERNAL, letters::Reminders { letters: letters.clone() })
         .single(letters::EMAIL, mail, letters::LetterMail { letters: letters.clone(), post: post() })
         .single(letters::NOTICE, mail, letters::NoticeMail { letters: letters.clone(), post: post() })
@@ -178,6 +178,38 @@ fn engine(
             mail,
             accounts::AccountMail { accounts: accounts.clone(), post: post() },
         )
+}
+
+/// The desk: what goes in and out through its channels, and its queue. An answer is worth half an hour's patience, a pull
+/// a day's.
+fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
+    use std::time::Duration;
+    let retry = |max_age| Retry {
+        first: Duration::from_secs(1),
+        cap: Duration::from_secs(60),
+        max_age,
+        min_attempts: 4,
+    };
+    let timeout = Duration::from_secs(120);
+    let send = SingleOptions {
+        concurrency: 128,
+        per_destination: 64,
+        retry: retry(Duration::from_secs(1800)),
+        timeout,
+    };
+    let media = SingleOptions { concurrency: 16, per_destination: 8, retry: retry(days(1)), timeout };
+    let pull = SingleOptions { per_destination: 1, timeout: Duration::from_secs(600), ..media };
+    let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, timeout };
+    let of = || desk.clone();
+    builder
+        .single(desk::PULL, pull, desk::Pull { desk: of() })
+        .single(desk::SEND, send, desk::SendMessage { desk: of() })
+        .single(desk::MEDIA, media, desk::Media { desk: of() })
+        .single(desk::WELCOME, send, desk::Welcome { desk: of() })
+        .single(desk::PROFILE, media, desk::Profile { desk: of() })
+        .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: of() })
+        .single(desk::WATCHDOG, internal, desk::Watchdog { desk: of() })
+        .single(desk::TURN, turn_options(), desk::Turns { desk: of() })
 }
 
 /// News of a letter is worth a day's patience.
@@ -207,6 +239,21 @@ fn webhook_options() -> SingleOptions {
             min_attempts: 5,
         },
         timeout: std::time::Duration::from_secs(30),
+    }
+}
+
+/// A customer waits: what cannot be answered soon goes to people.
+fn turn_options() -> SingleOptions {
+    SingleOptions {
+        concurrency: 32,
+        per_destination: 32,
+        retry: Retry {
+            first: std::time::Duration::from_secs(1),
+            cap: std::time::Duration::from_secs(10),
+            max_age: std::time::Duration::from_secs(30),
+            min_attempts: 3,
+        },
+        timeout: std::time::Duration::from_secs(60),
     }
 }
 

@@ -46,3 +46,86 @@ pub trait SealedTable: Send + Sync {
 pub fn by_key(rows: Vec<(Vec<u8>, i64)>) -> Vec<(u8, i64)> {
     rows.into_iter().filter_map(|(id, count)| Some((*id.first()?, count))).collect()
 }
+
+/// A [`SealedTable`] of one column of a table with a key of one column:
+///
+/// ```ignore
+/// db::sealed_column! {
+///     /// Kept answers; a row's key is its hash.
+///     KeptAnswers: "assistant_cache", "hash", "answer", answer_place
+/// }
+/// ```
+///
+/// With `if "…"` at the end it is that column of these rows alone; the others have nothing in it.
+#[macro_export]
+macro_rules! sealed_column {
+    ($(#[$doc:meta])* $name:ident: $table:literal, $key:literal, $column:literal, $place:path) => {
+        $crate::sealed_column! { $(#[$doc])* $name: $table, $key, $column, $place, if "TRUE" }
+    };
+    ($(#[$doc:meta])* $name:ident: $table:literal, $key:literal, $column:literal, $place:path, if $only:literal) => {
+        $(#[$doc])*
+        struct $name;
+
+        impl $crate::SealedTable for $name {
+            fn name(&self) -> &'static str {
+                $table
+            }
+
+            fn stale<'a>(
+                &'a self,
+                tx: &'a mut $crate::Tx,
+                newest: u8,
+                after: &'a str,
+                limit: i64,
+            ) -> $crate::BoxFuture<'a, $crate::Result<Vec<$crate::SealedRow>>> {
+                Box::pin(async move {
+                    let rows: Vec<(String, Vec<u8>)> = tx
+                        .all(
+                            $crate::sql!(
+                                sqlite: concat!(
+                                    "SELECT ", $key, ", ", $column, " FROM ", $table, " WHERE ", $key,
+                                    " > $2 AND ", $only, " AND substr(", $column, ", 1, 1) <> $1 ORDER BY ", $key,
+                                    " LIMIT $3"
+                                ),
+                                postgres: concat!(
+                                    "SELECT ", $key, ", ", $column, " FROM ", $table, " WHERE ", $key,
+                                    " > $2 AND ", $only, " AND substr(", $column, ", 1, 1) <> $1 ORDER BY ", $key,
+                                    " LIMIT $3 FOR UPDATE"
+                                )
+                            ),
+                            $crate::args![vec![newest], after, limit],
+                        )
+                        .await?;
+                    let row = |(key, sealed): (String, Vec<u8>)| $crate::SealedRow { place: $place(&key), key, sealed };
+                    Ok(rows.into_iter().map(row).collect())
+                })
+            }
+
+            fn replace<'a>(
+                &'a self,
+                tx: &'a mut $crate::Tx,
+                key: &'a str,
+                sealed: Vec<u8>,
+            ) -> $crate::BoxFuture<'a, $crate::Result<()>> {
+                Box::pin(async move {
+                    let update =
+                        $crate::sql!(concat!("UPDATE ", $table, " SET ", $column, " = $2 WHERE ", $key, " = $1"));
+                    tx.exec(update, $crate::args![key, sealed]).await.map(drop)
+                })
+            }
+
+            fn in_use<'a>(
+                &'a self,
+                conn: &'a mut $crate::Conn,
+            ) -> $crate::BoxFuture<'a, $crate::Result<Vec<(u8, i64)>>> {
+                Box::pin(async move {
+                    let count = $crate::sql!(concat!(
+                        "SELECT substr(", $column, ", 1, 1), COUNT(*) FROM ", $table, " WHERE ", $only,
+                        " GROUP BY substr(", $column, ", 1, 1)"
+                    ));
+                    Ok($crate::by_key(conn.all(count, $crate::args![]).await?))
+                })
+            }
+        }
+    };
+}

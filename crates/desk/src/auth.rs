@@ -15,6 +15,8 @@ pub struct Agent {
     pub id: Option<String>,
     /// Whether they may act on sessions of others.
     pub supervisor: bool,
+    /// Whether they may change how the desk is connected.
+    pub operator: bool,
 }
 
 impl Agent {
@@ -28,7 +30,8 @@ impl Agent {
             Role::Agent => false,
             Role::Supervisor | Role::Operator => true,
         };
-        Ok(Self { id: Some(caller.id().to_owned()), supervisor })
+        let operator = caller.role == Role::Operator;
+        Ok(Self { id: Some(caller.id().to_owned()), supervisor, operator })
     }
 
     /// The agent whom a request names, or who calls: theirs is what is done.
@@ -57,6 +60,14 @@ impl Agent {
         }
     }
 
+    /// 403 unless they may change how the desk is connected.
+    ///
+    /// # Errors
+    /// 403
+    pub fn operating(&self) -> Result<(), Problem> {
+        if self.operator { Ok(()) } else { Err(Problem::forbidden("only operators may do this")) }
+    }
+
     /// 403 unless they may act on everything.
     ///
     /// # Errors
@@ -74,7 +85,7 @@ impl FromRequestParts<Desk> for Agent {
         match caller {
             Some(caller) => Ok(Self::of(&caller)?),
             None if desk.0.config.auth => Err(Problem::unauthorized("an access token is required").into()),
-            None => Ok(Self { id: None, supervisor: true }),
+            None => Ok(Self { id: None, supervisor: true, operator: true }),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{Event, MessageStatus, Status},
-    store::{MessageRow, SessionRow, Told, webhooks::WebhookRow},
+    store::{MessageRow, SessionRow, SlaRow, Told, webhooks::WebhookRow},
     view::{MessageInfo, SessionInfo},
 };
 
@@ -33,6 +33,11 @@ pub(crate) fn new_message(row: &SessionRow, message: &MessageRow) -> Told {
 pub(crate) fn session_created(row: &SessionRow) -> Told {
     let told = told("session_created", row, value(SessionInfo::from(row)), Some(Vec::new()));
     Told { event: Some(Event::SessionCreated), ..told }
+}
+
+/// What became of a message, or of its file: for the session's owner, and whoever watches.
+pub(crate) fn message_status(row: &SessionRow, message: &MessageRow) -> Told {
+    told("message_status", row, value(MessageInfo::from(message)), Some(owner(row)))
 }
 
 /// A customer waits: for all.
@@ -70,4 +75,34 @@ pub(crate) fn session_transferred(row: &SessionRow) -> Told {
 pub(crate) fn webhook_disabled(row: &WebhookRow, reason: &str, supervisors: Vec<String>) -> Told {
     let data = json!({"webhookId": row.id, "name": row.name, "reason": reason});
     Told { kind: "webhook_disabled", session_id: String::new(), data, to: Some(supervisors), event: None }
+}
+
+/// The same as [`session_updated`], with its labels.
+pub(crate) fn labelled(row: &SessionRow, labels: &[String]) -> Told {
+    let mut told = session_updated(row);
+    if let Some(fields) = told.data.as_object_mut() {
+        fields.insert("labels".to_owned(), json!(labels));
+    }
+    told
+}
+
+/// A note among ourselves: for the session's owner, whoever watches, and those it mentions.
+pub(crate) fn note(row: &SessionRow, message: &MessageRow, mentions: &[String]) -> Told {
+    let to = owner(row).into_iter().chain(mentions.iter().cloned()).collect();
+    told("new_message", row, value(MessageInfo::from(message)), Some(to))
+}
+
+/// A customer waits for longer than they should: for the session's owner and these supervisors.
+pub(crate) fn sla_breached(row: &SessionRow, wait: &SlaRow, supervisors: Vec<String>) -> Told {
+    let to = owner(row).into_iter().chain(supervisors).collect();
+    let data = json!({
+        "kind": wait.kind, "since": wait.since, "dueAt": wait.due_at, "manualCsId": row.manual_cs_id,
+        "status": row.status, "breachedAt": wait.breached_at,
+    });
+    told("sla_breached", row, data, Some(to))
+}
+
+/// A customer rated a session: for the person who had it.
+pub(crate) fn session_rated(row: &SessionRow, score: i64) -> Told {
+    told("session_rated", row, json!({"score": score}), Some(row.manual_cs_id.iter().cloned().collect()))
 }

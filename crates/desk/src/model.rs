@@ -1,6 +1,6 @@
 //! What a session may become: the state machine, pure.
 //!
-//! Every change of `status` or owner goes through [`Session::after`] and raises `version`. Whoever acts on what they
+//! Every change of `status` or owner goes through [`State::after`] and raises `version`. Whoever acts on what they
 //! saw (an agent who accepts, the assistant who answers) names the version; one of them wins, the others are told.
 
 use httpkit::text_enum;

@@ -6,9 +6,11 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Desk,
     auth::Agent,
-    frames,
+    channel::{account::AccountKind, media, out},
+    follow, frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
-    store::{self, MessageRow, NewMessage, SessionRow, Told},
+    notes,
+    store::{self, MessageRow, NewMessage, SessionRow, Told, files, files::FileRow},
     work,
 };
 
@@ -17,8 +19,19 @@ use crate::{
 pub(crate) struct Draft {
     pub(crate) content: String,
     pub(crate) msg_type: String,
+    /// The file that it is, uploaded before.
+    pub(crate) file: Option<FileRow>,
     /// The sender's own id for it: the same one is sent once.
     pub(crate) client_id: Option<String>,
+}
+
+/// What may come with a command.
+#[derive(Debug, Default)]
+pub(crate) struct With {
+    /// For the colleagues.
+    pub(crate) note: Option<String>,
+    /// To an agent who is not there, or has no room; for supervisors.
+    pub(crate) force: bool,
 }
 
 pub(crate) fn missing() -> Problem {
@@ -46,6 +59,21 @@ impl Desk {
         id: &str,
         command: &Command,
     ) -> Result<SessionRow, Problem> {
+        self.command_with(agent, actor, id, command, &With::default()).await
+    }
+
+    /// The same, with a note for the colleagues, and for a transfer with a check of whom it goes to.
+    ///
+    /// # Errors
+    /// Those, and 422 if the agent cannot be given the session.
+    pub(crate) async fn command_with(
+        &self,
+        agent: &Agent,
+        actor: &Actor,
+        id: &str,
+        command: &Command,
+        with: &With,
+    ) -> Result<SessionRow, Problem> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
@@ -55,21 +83,47 @@ impl Desk {
             Err(_) => return Err(missing()),
             Ok(step) => step,
         };
-        if let Step::Change(to) = step {
-            let mut told = Vec::new();
-            settle(&mut tx, &mut row, to, command, actor, &mut told, now).await?;
-            store::tell(&mut tx, &told, now).await?;
-            tx.commit().await?;
+        let Step::Change(to) = step else { return Ok(row) };
+        match command {
+            Command::Transfer { to } => self.check_target(&mut tx, agent, to, with.force, now).await?,
+            // A supervisor's word is enough.
+            Command::Reassign { to, .. } => self.check_target(&mut tx, agent, to, true, now).await?,
+            _ => {}
         }
+        let mut told = Vec::new();
+        settle(&mut tx, &mut row, to, command, actor, &mut told, now).await?;
+        if let Some(content) = &with.note {
+            let note = notes::Note { content, mentions: &[], client_id: None };
+            notes::write(&mut tx, &mut row, actor, &note, &mut told, now).await?;
+        }
+        store::tell(&mut tx, &told, now).await?;
+        tx.commit().await?;
         Ok(row)
+    }
+
+    /// An agent takes a waiting session, or a supervisor gives it to the one whom they name.
+    ///
+    /// # Errors
+    /// 403 for an agent who names another; as [`Desk::command`].
+    pub(crate) async fn accept(&self, agent: &Agent, id: &str, cs_id: &str) -> Result<SessionRow, Problem> {
+        let named = agent.named(Some(cs_id))?;
+        let actor = agent.actor(Some(&named));
+        // Whoever is named by another does not act, but is given the session.
+        let command = match actor.id() == Some(named.as_str()) {
+            true => Command::Accept,
+            false => Command::Assign { to: named },
+        };
+        self.command(agent, &actor, id, &command).await
     }
 
     /// An agent's message to the customer.
     ///
     /// # Errors
-    /// 404; 400 in any state but `manual`; 403 if it is somebody else's.
+    /// 404; 400 in any state but `manual`; 403 if it is somebody else's; 409 if another message was sent under its
+    /// client's id; 422 if the channel would not take it.
     pub(crate) async fn answer(&self, agent: &Agent, id: &str, draft: &Draft) -> Result<MessageRow, Problem> {
         let now = self.clock().now();
+        let accounts = self.accounts().await?;
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
         if !may_see(agent, &row) && row.status != Status::Manual {
@@ -78,6 +132,12 @@ impl Desk {
         if let Some(client_id) = &draft.client_id
             && let Some(before) = store::same_client(&mut tx, id, client_id).await?
         {
+            if before.content != draft.content || before.msg_type != draft.msg_type {
+                return Err(Problem::new(
+                    kernel::ProblemKind::Conflict,
+                    "another message was sent under this id: ids are for one message each",
+                ));
+            }
             return Ok(before);
         }
         let state = row.state();
@@ -93,12 +153,14 @@ impl Desk {
             (None, Some(owner)) => owner.clone(),
             _ => return Err(state.not_yours()),
         };
+        let by_wecom = accounts.iter().any(|a| a.id == row.account_id && a.kind() == AccountKind::Wecom);
+        let payload = fit(&mut tx, &row, draft, by_wecom, now).await?;
         let new = NewMessage {
             sender_type: SenderType::Manual,
             sender_id: &sender,
             msg_type: &draft.msg_type,
             content: &draft.content,
-            payload: None,
+            payload,
             status: MessageStatus::Queued,
             external_id: None,
             client_id: draft.client_id.as_deref(),
@@ -113,6 +175,32 @@ impl Desk {
     }
 }
 
+/// Refuses what the channel would not take, and gives the draft's file to the session; what the message's type needs
+/// beyond words.
+async fn fit(
+    tx: &mut Tx,
+    row: &SessionRow,
+    draft: &Draft,
+    by_wecom: bool,
+    now: Timestamp,
+) -> Result<Option<String>, Problem> {
+    if by_wecom {
+        let text = draft.file.is_none().then_some(draft.content.as_str());
+        if let Some(reason) = out::refusal(tx, row, text, now).await? {
+            return Err(Problem::rule("window", reason));
+        }
+    }
+    let Some(file) = &draft.file else { return Ok(None) };
+    let kind = channels::MediaKind::named(&draft.msg_type);
+    if let Some(reason) = kind.filter(|_| by_wecom).and_then(|kind| media::unfit(kind, file)) {
+        return Err(Problem::rule("fileId", reason));
+    }
+    if !files::claim(tx, &file.id, &row.id).await? {
+        return Err(Problem::rule("fileId", "was sent in another session"));
+    }
+    Ok(Some(media::described(file).to_string()))
+}
+
 /// Puts a locked session into the state that a command came to, and notes who is to be told of it.
 pub(crate) async fn settle(
     tx: &mut Tx,
@@ -123,16 +211,20 @@ pub(crate) async fn settle(
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> db::Result<()> {
-    let before = row.status;
+    let before = row.state();
     store::change(tx, row, to, command, actor, now).await?;
-    told.push(match (before, row.status) {
+    told.push(match (before.status, row.status) {
         (_, Status::Pending) => frames::new_pending_session(row),
         (_, Status::Closed) => frames::session_closed(row),
         (Status::Manual, Status::Manual) => frames::session_transferred(row),
         (_, Status::Ai) => frames::session_updated(row),
         (_, Status::Manual) => frames::session_accepted(row),
     });
-    Ok(())
+    // Back with the assistant, a customer whom nobody answered is answered at once.
+    if row.status == Status::Ai && store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
+        work::schedule_turn(tx, row, now, now).await?;
+    }
+    follow::changed(tx, row, &before, (command, actor), told, now).await
 }
 
 /// Agents see what is theirs and what is nobody's yet.
@@ -140,4 +232,40 @@ pub(crate) fn may_see(agent: &Agent, row: &SessionRow) -> bool {
     agent.supervisor
         || row.manual_cs_id.is_none() && row.status != Status::Closed
         || row.manual_cs_id.is_some() && row.manual_cs_id == agent.id
+}
+
+impl Desk {
+    /// Sends a failed message again.
+    ///
+    /// # Errors
+    /// 404; 403 if the session is somebody else's; 422 if the message did not fail, or the channel would not take it.
+    pub(crate) async fn retry(&self, agent: &Agent, session: &str, id: &str) -> Result<MessageRow, Problem> {
+        let now = self.clock().now();
+        let accounts = self.accounts().await?;
+        let mut tx = self.db().begin().await?;
+        let row = store::lock(&mut tx, session).await?.ok_or_else(missing)?;
+        if !may_see(agent, &row) {
+            return Err(missing());
+        }
+        let message = store::message(&mut tx, id).await?.filter(|message| message.session_id == row.id);
+        let message = message.ok_or_else(|| Problem::not_found("message"))?;
+        if accounts.iter().any(|a| a.id == row.account_id && a.kind() == AccountKind::Wecom) {
+            let text = (message.msg_type == "text").then_some(message.content.as_str());
+            if let Some(reason) = out::refusal(&mut tx, &row, text, now).await? {
+                return Err(Problem::rule("window", reason));
+            }
+        }
+        let (from, to) = (MessageStatus::Failed, MessageStatus::Queued);
+        let queued = store::set_status(&mut tx, id, from, to, None).await?;
+        let queued = queued.ok_or_else(|| {
+            Problem::rule(
+                "msgId",
+                format!("is {}: only a failed message can be retried", message.status.as_str()),
+            )
+        })?;
+        work::schedule_retry(&mut tx, &row, &queued, now).await?;
+        store::tell(&mut tx, &[frames::message_status(&row, &queued)], now).await?;
+        tx.commit().await?;
+        Ok(queued)
+    }
 }

@@ -1,13 +1,17 @@
 //! What customers write, from any channel: stored once, numbered, and passed on to whoever answers.
 
-use channels::{Content, Inbound, MediaKind, Origin};
+use channels::{Content, Inbound, Origin};
 use db::{Result, Tx};
 use kernel::Timestamp;
 
 use crate::{
-    Desk, frames,
-    model::{Actor, ChannelType, Command, MessageStatus, SenderType, Status, Step},
-    store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told},
+    Desk,
+    channel::{events, greet, media, out},
+    follow, frames,
+    model::{Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, Status, Step},
+    ops, rating,
+    store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told, windows},
+    turn::{self, Handover, Policy, Speech},
     work,
 };
 
@@ -44,13 +48,26 @@ impl Desk {
         let mut received = Received::default();
         let mut told = Vec::new();
         for message in messages {
-            let Some(said) = Said::of(message) else { continue };
+            let said = Said::of(message);
+            if message.content == Content::Ignored {
+                continue;
+            }
+            if said.is_some() && message.customer_id.is_empty() {
+                let (account, id) = (&source.account_id, &message.external_id);
+                tracing::warn!(account, id, "a message names no customer, so it belongs to no session");
+                continue;
+            }
             if !store::is_new(tx, &source.account_id, &message.external_id, now).await? {
                 received.repeated += 1;
                 continue;
             }
             received.new += 1;
-            take(tx, source, message, &said, &mut told, now).await?;
+            match said {
+                Some(said) => {
+                    take(tx, source, message, &said, &self.0.config.assistant, &mut told, now).await?;
+                }
+                None => events::happened(tx, source, message, &mut told, now).await?,
+            }
         }
         store::tell(tx, &told, now).await?;
         Ok(received)
@@ -58,10 +75,10 @@ impl Desk {
 }
 
 /// The words and the type of a message that somebody said.
-struct Said {
-    msg_type: String,
-    content: String,
-    payload: Option<String>,
+pub(crate) struct Said {
+    pub(crate) msg_type: String,
+    pub(crate) content: String,
+    pub(crate) payload: Option<String>,
 }
 
 impl Said {
@@ -76,13 +93,7 @@ impl Said {
                 said("text", text, menu.as_ref().map(|menu| serde_json::json!({"menuId": menu})))
             }
             Content::Media { kind, reference } => {
-                let kind = match kind {
-                    MediaKind::Image => "image",
-                    MediaKind::Voice => "voice",
-                    MediaKind::Video => "video",
-                    MediaKind::File => "file",
-                };
-                said(kind, "", Some(serde_json::json!({"reference": reference})))
+                said(kind.name(), "", Some(serde_json::json!({"reference": reference})))
             }
             Content::Other { kind, text } => said(kind, text, None),
             _ => None,
@@ -95,6 +106,7 @@ async fn take(
     source: &Source,
     message: &Inbound,
     said: &Said,
+    policy: &Policy,
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
@@ -106,6 +118,11 @@ async fn take(
         customer_name: message.customer_name.as_deref(),
         conversation: message.conversation.as_deref(),
     };
+    if message.origin == Origin::Customer
+        && let Some(rating) = rating::asked(tx, &new, said, now).await?
+    {
+        return rating::take(tx, source, message, said, rating, told, now).await;
+    }
     let (mut row, made) = store::open(tx, &new, now).await?;
     if made {
         told.push(frames::session_created(&row));
@@ -133,10 +150,43 @@ async fn take(
         by_colleague(tx, &mut row, &stored, told, now).await?;
     }
     told.push(frames::new_message(&row, &stored));
-    if message.origin == Origin::Customer && row.status == Status::Ai {
-        work::schedule_turn(tx, &row, now).await?;
+    if matches!(message.content, Content::Media { .. }) {
+        media::schedule(tx, &row.account_id, &stored, now).await?;
+    }
+    if source.channel_type == ChannelType::Wechat {
+        if made && row.customer_name.is_none() {
+            greet::schedule_profile(tx, &row, now).await?;
+        }
+        // To touch a menu is no message, as WeCom counts.
+        let spoke = !matches!(message.content, Content::Text { menu: Some(_), .. });
+        if message.origin == Origin::Customer && spoke {
+            windows::refill(tx, &row, message.sent_at + out::WINDOW).await?;
+        }
+    }
+    if message.origin == Origin::Customer {
+        match row.status {
+            Status::Ai => to_the_assistant(tx, &mut row, &stored, policy, told, now).await?,
+            _ => follow::customer_wrote(tx, &mut row, now).await?,
+        }
     }
     Ok(())
+}
+
+/// The assistant answers what settles; where it does not answer first, the customer waits for a person at once.
+async fn to_the_assistant(
+    tx: &mut Tx,
+    row: &mut SessionRow,
+    stored: &MessageRow,
+    policy: &Policy,
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> Result<()> {
+    if policy.first {
+        return work::schedule_turn(tx, row, now + policy.settle, now).await;
+    }
+    let speech = Speech::of(std::iter::once(stored.content.as_str()));
+    let handover = Handover { reason: HandoverReason::Policy, speech, summary: &[] };
+    turn::hand_over(tx, row, &handover, told, now).await.map(drop)
 }
 
 /// A colleague answered in the channel's own client: the assistant must not talk over them.
@@ -149,8 +199,7 @@ async fn by_colleague(
 ) -> Result<()> {
     let command = Command::Colleague { name: stored.sender_id.clone() };
     if let Ok(Step::Change(to)) = row.state().after(&command, &Actor::Channel) {
-        store::change(tx, row, to, &command, &Actor::Channel, now).await?;
-        told.push(frames::session_accepted(row));
+        ops::settle(tx, row, to, &command, &Actor::Channel, told, now).await?;
     }
     store::note_reply(tx, row, now).await
 }

@@ -120,6 +120,15 @@ pub(crate) struct Figures {
     pub(crate) first_response: Durations,
     /// From the first person who took it to its end; counted for whoever had it last.
     pub(crate) handling: Durations,
+    /// Customers who waited for longer than the target; for an agent: for them.
+    pub(crate) sla_breached: i64,
+    /// Sessions that customers rated; for an agent: those that they had last.
+    pub(crate) rated: i64,
+    /// The mean of the ratings, 1 to 5; null without any.
+    pub(crate) rating_mean: Option<f64>,
+    /// The sum of the ratings.
+    #[serde(skip)]
+    rating_sum: i64,
 }
 
 /// How it is now.
@@ -181,6 +190,18 @@ impl Table {
     fn count(&mut self, rows: Vec<Counted>, field: fn(&mut Figures) -> &mut i64) {
         for (key, count) in rows {
             self.add(key.as_deref(), |f| *field(f) += count);
+        }
+    }
+
+    fn rated(&mut self, rows: Vec<(Option<String>, i64, i64)>) {
+        for (key, count, sum) in rows {
+            self.add(key.as_deref(), |f| {
+                f.rated += count;
+                f.rating_sum += sum;
+                // Scores are from 1 to 5: two decimals say all.
+                let hundredths = i32::try_from(f.rating_sum * 100 / f.rated.max(1)).unwrap_or_default();
+                f.rating_mean = Some(f64::from(hundredths) / 100.0);
+            });
         }
     }
 
@@ -268,6 +289,8 @@ async fn table(conn: &mut db::Conn, spans: &str, by: &str) -> db::Result<Table> 
     table.count(reports::deflected(conn, spans, by).await?, |f| &mut f.answered_by_assistant);
     table.changed(reports::changed(conn, spans, by).await?);
     table.said(reports::said(conn, spans, by).await?);
+    table.count(reports::breached(conn, spans, by).await?, |f| &mut f.sla_breached);
+    table.rated(reports::rated(conn, spans, by).await?);
     table.last(reports::first_responses(conn, spans, by).await?, |f| &mut f.first_response);
     table.last(reports::handled(conn, spans, by).await?, |f| &mut f.handling);
     Ok(table)
@@ -302,6 +325,9 @@ pub(crate) fn csv(report: &Report) -> Result<Vec<u8>, csv::Error> {
         "handlingP50",
         "handlingP90",
         "handlingP99",
+        "slaBreached",
+        "rated",
+        "ratingMean",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -328,6 +354,8 @@ pub(crate) fn csv(report: &Report) -> Result<Vec<u8>, csv::Error> {
             let seconds = [d.mean, d.p50, d.p90, d.p99];
             cells.extend(seconds.iter().map(|s| s.map_or_else(String::new, |s| s.to_string())));
         }
+        cells.extend([f.sla_breached.to_string(), f.rated.to_string()]);
+        cells.push(f.rating_mean.map_or_else(String::new, |mean| mean.to_string()));
         let of =
             |reason: &&str| f.handed_over_by_reason.get(*reason).copied().unwrap_or_default().to_string();
         cells.extend(reasons.iter().map(of));

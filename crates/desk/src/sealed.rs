@@ -1,39 +1,23 @@
 //! What the keyring sealed here, to be sealed anew when its keys change.
 
-use db::{BoxFuture, Conn, Result, SealedRow, SealedTable, Tx};
+use db::SealedTable;
 
-use crate::{store::webhooks, webhooks::place};
+use crate::webhooks;
 
 /// The columns of the desk that hold what the keyring sealed.
-pub const SEALED: &[&dyn SealedTable] = &[&WebhookSecrets];
+pub const SEALED: &[&dyn SealedTable] = &[&AccountSecrets, &WebhookSecrets];
 
-/// Webhooks' secrets. A row's key is the webhook's id.
-struct WebhookSecrets;
+/// Where an account's secrets lie.
+pub(crate) fn account_place(id: &str) -> String {
+    format!("desk_accounts:{id}:secrets")
+}
 
-impl SealedTable for WebhookSecrets {
-    fn name(&self) -> &'static str {
-        "desk_webhooks"
-    }
+db::sealed_column! {
+    /// The secrets of the channels' accounts.
+    AccountSecrets: "desk_accounts", "id", "secrets", account_place
+}
 
-    fn stale<'a>(
-        &'a self,
-        tx: &'a mut Tx,
-        newest: u8,
-        after: &'a str,
-        limit: i64,
-    ) -> BoxFuture<'a, Result<Vec<SealedRow>>> {
-        Box::pin(async move {
-            let rows = webhooks::stale(tx, newest, after, limit).await?;
-            let row = |(id, sealed): (String, Vec<u8>)| SealedRow { place: place(&id), key: id, sealed };
-            Ok(rows.into_iter().map(row).collect())
-        })
-    }
-
-    fn replace<'a>(&'a self, tx: &'a mut Tx, key: &'a str, sealed: Vec<u8>) -> BoxFuture<'a, Result<()>> {
-        Box::pin(webhooks::replace_secret(tx, key, sealed))
-    }
-
-    fn in_use<'a>(&'a self, conn: &'a mut Conn) -> BoxFuture<'a, Result<Vec<(u8, i64)>>> {
-        Box::pin(webhooks::keys(conn))
-    }
+db::sealed_column! {
+    /// Webhooks' secrets.
+    WebhookSecrets: "desk_webhooks", "id", "secret", webhooks::place
 }

@@ -29,12 +29,6 @@ impl Desk {
         reason: Option<String>,
     ) -> Result<SessionRow, Problem> {
         agent.supervising()?;
-        if self.0.config.auth {
-            let roles = accounts::store::roles(&mut self.db().read().await?, vec![&to]).await?;
-            if !roles.iter().any(|(_, role)| *role != accounts::Role::User) {
-                return Err(Problem::rule("csId", "does not work at the desk"));
-            }
-        }
         let command = Command::Reassign { to, reason };
         self.command(agent, &agent.actor(None), id, &command).await
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    channel::out::Window,
     model::{ChannelType, MessageStatus, SenderType, Status},
     store::{MessageRow, SessionRow},
 };
@@ -40,6 +41,8 @@ pub(crate) struct SessionInfo {
     last_message_time: Option<Timestamp>,
     /// Without what is not for the customer.
     message_count: i64,
+    /// What may still be said to a customer of WeCom, in answers of REST; null elsewhere.
+    window: Option<Window>,
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
@@ -65,10 +68,18 @@ impl From<&SessionRow> for SessionInfo {
             last_message: row.last_message.clone(),
             last_message_time: row.last_message_at,
             message_count: row.message_count,
+            window: None,
             closed_at: row.closed_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
+    }
+}
+
+impl SessionInfo {
+    /// With what may still be said to the customer.
+    pub(crate) fn with_window(self, window: Option<Window>) -> Self {
+        Self { window, ..self }
     }
 }
 

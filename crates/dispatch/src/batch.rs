@@ -22,9 +22,7 @@ use crate::{
     store,
 };
 
-/// So many are taken at once: larger batches gain little, and lose more when one dispatch is bad.
-const SIZE: usize = 500;
-/// So many in the batches after a failed one, and in how many of them.
+/// So many at most in the batches after a failed one, and in how many of them.
 const WARY_SIZE: usize = 128;
 const WARY_BATCHES: u32 = 32;
 
@@ -44,12 +42,12 @@ impl BatchKind {
     fn size(&self) -> usize {
         let fewer = |wary: u32| wary.checked_sub(1);
         match self.wary.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer) {
-            Ok(_) => WARY_SIZE,
-            Err(_) => SIZE,
+            Ok(_) => WARY_SIZE.min(self.handler.size()),
+            Err(_) => self.handler.size(),
         }
     }
 
-    /// Takes up to [`SIZE`] due dispatches and delivers them; how many it took.
+    /// Takes up to [`Batch::size`] due dispatches and delivers them; how many it took.
     pub(crate) async fn step(&self, db: &Db, clock: &Clock) -> db::Result<usize> {
         let mut tx = db.begin().await?;
         // After the transaction has begun: on SQLite it may have waited for the writer.

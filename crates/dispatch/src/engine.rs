@@ -25,6 +25,11 @@ const LOOK: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(10);
 /// How long a claim waits for more room.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// A kind gives way to another that is so late.
+const OVERDUE: Duration = Duration::from_millis(100);
+/// It rests so many times as long as it worked, and no longer than this: what is always late must not stop it.
+const REST: u32 = 19;
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// A third of the lease.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -204,11 +209,29 @@ impl Inner {
     async fn run_batches(&self, kind: &BatchKind, stop: &CancellationToken) {
         let mut notices = self.db.signals().listen();
         while !stop.is_cancelled() {
+            let began = self.clock.now();
             match kind.step(&self.db, &self.clock).await {
                 Ok(0) => drop(self.wait(kind.kind, &mut notices, stop, None).await),
-                Ok(_) => {}
+                Ok(_) => self.give_way(kind, began, stop).await,
                 Err(error) => pause_after(kind.kind, &error, stop).await,
             }
+        }
+    }
+
+    /// Rests after a step that began at `began`, if the kind that goes first is overdue.
+    async fn give_way(&self, kind: &BatchKind, began: Timestamp, stop: &CancellationToken) {
+        let Some(first) = kind.handler.after() else { return };
+        let now = self.clock.now();
+        match self.next(first, &[]).await {
+            Ok(next) if next.is_some_and(|next| next + OVERDUE <= now) => {
+                let rest = now.since(began).saturating_mul(REST).min(LONGEST_REST);
+                tokio::select! {
+                    () = pause(rest) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            Ok(_) => {}
+            Err(error) => pause_after(kind.kind, &error, stop).await,
         }
     }
 

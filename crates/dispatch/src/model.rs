@@ -84,6 +84,18 @@ pub enum Settled {
 
 /// A kind whose whole work is in the database.
 pub trait Batch: Send + Sync + 'static {
+    /// So many are taken in one transaction, at most: larger batches gain little, and lose more when one dispatch is bad.
+    /// Fewer for a kind whose dispatches are each a lot of work.
+    fn size(&self) -> usize {
+        500
+    }
+
+    /// The kind that this one follows from, and gives way to: while something of that kind is overdue, this one rests
+    /// most of the time.
+    fn after(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Does the work of all of `batch` in `tx`, set-based. An error undoes it; the engine then finds the
     /// dispatches that cause it and lets the others pass.
     fn deliver<'a>(

@@ -90,6 +90,12 @@ impl Fields {
         self.values.get(name).is_some_and(|v| !v.is_null())
     }
 
+    /// Whether a field is there, be it `null`.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// An object inside this one.
     pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
         let value = self.values.get(name).filter(|v| !v.is_null())?;

@@ -2,7 +2,7 @@
 //!
 //! Promises
 //! - Every letter that is delivered and not encrypted is analysed once, whoever it goes to; an encrypted one never.
-//! - Delivery does not wait for it: a batch of deliveries schedules it with one statement, for a little later.
+//! - Delivery does not wait for it: what follows a delivery ([`crate::arrival`]) schedules it, for a little later.
 //! - A repetition goes on where the attempt before it was lost.
 
 use assistant::Assistant;
@@ -12,21 +12,21 @@ use kernel::{Problem, Timestamp};
 
 use crate::{
     Letters,
-    store::{self, Arrival, EmotionRow},
+    store::{self, Arrived, EmotionRow},
 };
 
 /// Analyses delivered letters.
 pub const ANALYSIS: &str = "letter.analysis";
 
-/// So much later than the delivery, which goes first where many letters are due at once.
+/// So much later than it is scheduled: the deliveries go first where many letters are due at once.
 const LATER: std::time::Duration = std::time::Duration::from_secs(10);
 /// So many letters are in one dispatch.
 const CHUNK: usize = 100;
 /// So many are read, and recorded, at once.
 const STEP: usize = 20;
 
-/// Schedules the analysis of what has arrived, in the transaction of the delivery.
-pub(crate) async fn enqueue(tx: &mut Tx, arrived: &[Arrival], now: Timestamp) -> db::Result<()> {
+/// Schedules the analysis of what has arrived.
+pub(crate) async fn enqueue(tx: &mut Tx, arrived: &[Arrived], now: Timestamp) -> db::Result<()> {
     let open: Vec<&str> = arrived.iter().filter(|a| !a.is_encrypted).map(|a| a.letter_id.as_str()).collect();
     let mut all = Vec::new();
     for chunk in open.chunks(CHUNK) {

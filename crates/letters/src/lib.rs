@@ -16,6 +16,7 @@
 
 mod analysis;
 mod archive;
+mod arrival;
 mod attach;
 mod bounces;
 mod http;
@@ -47,6 +48,7 @@ use kernel::{Clock, Signer, seal::Keyring};
 use tokio::sync::{Mutex, watch};
 
 pub use analysis::{ANALYSIS, Analysis};
+pub use arrival::{ARRIVED, Arrivals};
 pub use bounces::Bounces;
 pub use http::router;
 pub use migrations::MIGRATIONS;

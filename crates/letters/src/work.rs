@@ -3,9 +3,10 @@
 //! | kind | id | does |
 //! | --- | --- | --- |
 //! | `letter.inbox` | `{letter}/{n}/inbox` | puts the letter into its inbox; a batch kind |
+//! | `letter.arrived` | `arrived/{letter}` | see [`arrival`]; a batch kind |
 //! | `letter.email` | `{letter}/{n}/email`, `…/email/2`… | mails it to the address of a SPECIFIC letter |
 //! | `letter.notice` | `{letter}/{n}/notice`, `…/takedown/…`, `…/restore/…` | tells the author what became of it |
-//! | `letter.reminder`, `letter.notify-…` | `{letter}/{n}/…` | see [`notify`] |
+//! | `letter.reminder`, `letter.notify-…` | `{letter}/{n}/…` | see `notify` |
 //! | `letter.analysis` | `analysis/{letter}` | finds the emotions of that letter and others of its batch |
 //! | `letter.collect-file` | `{file}/collect/…` | removes a file that no letter has |
 //! | `letter.collect-object` | `{file}/object/…` | removes bytes that are not a file's any more, or never became it |
@@ -18,7 +19,7 @@ use db::Tx;
 use dispatch::{Batch, BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
 use kernel::{Problem, Timestamp};
 
-use crate::{Letters, analysis, bounces, ids, mail, model::Stored, notify, store};
+use crate::{Letters, arrival, bounces, ids, mail, model::Stored, store};
 
 /// Puts letters into inboxes.
 pub const INBOX: &str = "letter.inbox";
@@ -33,11 +34,8 @@ pub const COLLECT_OBJECT: &str = "letter.collect-object";
 /// Removes older versions of what was encrypted.
 pub const FORGET: &str = "letter.forget";
 
-/// Delivers whole batches of letters to their inboxes, and has those told whom it concerns.
-pub struct Inbox {
-    /// The slice.
-    pub letters: Letters,
-}
+/// Delivers whole batches of letters to their inboxes. What else follows is left to `arrival`.
+pub struct Inbox;
 
 impl Batch for Inbox {
     fn deliver<'a>(
@@ -48,8 +46,7 @@ impl Batch for Inbox {
     ) -> BoxFuture<'a, db::Result<()>> {
         Box::pin(async move {
             let arrived = store::deliver(tx, batch.iter().map(|d| d.id.as_str()).collect(), now).await?;
-            analysis::enqueue(tx, &arrived, now).await?;
-            notify::announce(&self.letters, tx, &arrived, now).await?;
+            arrival::enqueue(tx, &arrived, now).await?;
             bus::publish(tx, bus::Event::LettersDelivered);
             Ok(())
         })

@@ -18,6 +18,8 @@ pub mod app;
 pub mod nats;
 #[cfg(feature = "push")]
 pub mod push;
+#[cfg(feature = "wecom")]
+pub mod wecom;
 
 use db::{Db, Migration};
 use kernel::{Clock, Timestamp};

@@ -113,14 +113,16 @@ pub(crate) async fn audience(
                         u.notify_received, d.platform, d.token_id, d.destination
                      FROM users AS u LEFT JOIN devices AS d
                         ON d.user_id = u.id AND d.is_enabled AND d.token_id IS NOT NULL
-                     WHERE u.id IN (SELECT value FROM json_each($1))
-                        OR u.email_key IN (SELECT value FROM json_each($2))
+                     WHERE (u.id IN (SELECT value FROM json_each($1))
+                        OR u.email_key IN (SELECT value FROM json_each($2)))
+                       AND (u.notify_email OR u.notify_push) AND (u.notify_delivery OR u.notify_received)
                      ORDER BY u.id",
             postgres: "SELECT u.id, u.email_key, u.email_verified, u.notify_email, u.notify_push, u.notify_delivery,
                           u.notify_received, d.platform, d.token_id, d.destination
                        FROM users AS u LEFT JOIN devices AS d
                           ON d.user_id = u.id AND d.is_enabled AND d.token_id IS NOT NULL
-                       WHERE u.id = ANY($1) OR u.email_key = ANY($2)
+                       WHERE (u.id = ANY($1) OR u.email_key = ANY($2))
+                         AND (u.notify_email OR u.notify_push) AND (u.notify_delivery OR u.notify_received)
                        ORDER BY u.id"
         ),
         args![ids, email_keys],

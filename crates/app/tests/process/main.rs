@@ -15,6 +15,7 @@
 
 mod backup;
 mod bounces;
+mod channels;
 mod cli;
 mod client;
 mod cluster;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
 use utoipa::ToSchema;
 
-use crate::{Desk, auth::Agent, model::Command, view::SessionInfo};
+use crate::{Desk, auth::Agent, view::SessionInfo};
 
 /// Who takes the session.
 #[derive(ToSchema)]
@@ -31,13 +31,6 @@ pub(super) async fn accept_session(
 ) -> DeskReply<SessionInfo> {
     let text::Line(cs_id) = f.required::<text::Line<64>>("csId");
     f.finish()?;
-    let named = agent.named(Some(&cs_id))?;
-    let actor = agent.actor(Some(&named));
-    // Whoever is named by another does not act, but is given the session.
-    let command = match actor.id() == Some(named.as_str()) {
-        true => Command::Accept,
-        false => Command::Assign { to: named },
-    };
-    let row = desk.command(&agent, &actor, &id, &command).await?;
+    let row = desk.accept(&agent, &id, &cs_id).await?;
     desk_ok(SessionInfo::from(&row))
 }

@@ -1,33 +1,43 @@
 //! `POST /sessions/{sessionId}/message`
 
 use axum::{extract::State, http::HeaderMap};
-use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
+use channels::MediaKind;
+use httpkit::{Body, DeskEnvelope, DeskReply, Fields, PathId, Refusals, desk_ok, text};
 use kernel::Problem;
 use utoipa::ToSchema;
 
-use crate::{Desk, auth::Agent, ops::Draft, view::MessageInfo};
+use super::idempotency_key;
+use crate::{
+    Desk,
+    auth::Agent,
+    ops::Draft,
+    store::files::{self, FileRow},
+    view::MessageInfo,
+};
 
 /// The longest message, in characters.
 const MAX: usize = 4000;
-/// The longest idempotency key.
-const MAX_KEY: usize = 128;
 
 /// What to send.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
 pub(super) struct MessageRequest {
+    /// The words; required for a text.
     #[schema(min_length = 1, max_length = 4000)]
-    content: String,
-    /// `text`
+    content: Option<String>,
+    /// `text`, `image`, `voice`, `video` or `file`
     #[schema(default = "text")]
     msg_type: Option<String>,
+    /// A file from `POST /desk/files`; required for anything but a text.
+    file_id: Option<String>,
 }
 
 /// Send a message to the customer
 ///
 /// In `manual` only, by the session's agent or a supervisor. With the same `Idempotency-Key` it is sent once. The answer
-/// is the message, `queued`; what becomes of it is told on the stream.
+/// is the message, `queued`; what becomes of it is told on the stream. A text that is longer than a message of the
+/// channel leaves in several. 422 with `errors.window` if WeCom would not take it before the customer writes again.
 #[utoipa::path(post, path = "/sessions/{sessionId}/message", tag = "desk", request_body = MessageRequest,
     params(
         ("sessionId" = String, Path, description = "`sess_…`"),
@@ -38,23 +48,37 @@ pub(super) async fn send_message(
     agent: Agent,
     PathId(id): PathId,
     headers: HeaderMap,
-    Body(mut f): Body,
+    Body(f): Body,
 ) -> DeskReply<MessageInfo> {
-    let text::Lines(content) = f.required::<text::Lines<MAX>>("content");
-    let msg_type = f.optional::<text::Line<32>>("msgType").map_or_else(|| "text".to_owned(), |t| t.0);
-    if msg_type != "text" {
-        f.rule("msgType", "must be text");
-    }
-    f.finish()?;
-    let client_id = key(&headers)?;
-    let message = desk.answer(&agent, &id, &Draft { content, msg_type, client_id }).await?;
+    let draft = draft(&desk, &agent, f, idempotency_key(&headers)?).await?;
+    let message = desk.answer(&agent, &id, &draft).await?;
     desk_ok(MessageInfo::from(&message))
 }
 
-/// The caller's own id of what they send, so that it is sent once.
-pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|t| (1..=MAX_KEY).contains(&t.len()));
-    let problem = || Problem::bad_request("Idempotency-Key", "must be 1 to 128 visible ASCII characters");
-    Ok(Some(text.ok_or_else(problem)?.to_owned()))
+/// What is to be sent, from the fields of a request or of a frame.
+pub(crate) async fn draft(
+    desk: &Desk,
+    agent: &Agent,
+    mut f: Fields,
+    client_id: Option<String>,
+) -> Result<Draft, Problem> {
+    let msg_type = f.optional::<text::Line<32>>("msgType").map_or_else(|| "text".to_owned(), |t| t.0);
+    let (content, file) = match MediaKind::named(&msg_type) {
+        Some(_) => (String::new(), Some(file(desk, agent, &mut f).await?)),
+        None => (f.required::<text::Lines<MAX>>("content").0, None),
+    };
+    if file.is_none() && msg_type != "text" {
+        f.rule("msgType", "must be text, image, voice, video or file");
+    }
+    f.finish()?;
+    Ok(Draft { content, msg_type, file, client_id })
+}
+
+/// A file that this agent uploaded.
+async fn file(desk: &Desk, agent: &Agent, f: &mut Fields) -> Result<FileRow, Problem> {
+    let text::Line(id) = f.required::<text::Line<64>>("fileId");
+    std::mem::take(f).finish()?;
+    let file = files::file(&mut desk.db().read().await?, &id).await?;
+    let own = |file: &FileRow| agent.supervisor || file.owner_id.is_some() && file.owner_id == agent.id;
+    file.filter(own).ok_or_else(|| Problem::rule("fileId", "is no file that you uploaded"))
 }

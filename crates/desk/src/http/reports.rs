@@ -13,6 +13,7 @@ use crate::{
     Desk,
     auth::Agent,
     report::{self, By, MOST_DAYS, Period, Report},
+    store,
 };
 
 text_enum! {
@@ -34,7 +35,7 @@ text_enum! {
         ("from" = Option<String>, Query, description = "The first day, `2026-11-01`; six days before `to`"),
         ("to" = Option<String>, Query, description = "The last day; today. At most 366 days"),
         ("by" = inline(Option<By>), Query, description = "`day`"),
-        ("tz" = Option<String>, Query, description = "IANA name; `UTC`"),
+        ("tz" = Option<String>, Query, description = "IANA name; that of the business hours, else `UTC`"),
         ("format" = inline(Option<Format>), Query, description = "`json`")),
     responses((status = 200, body = DeskEnvelope<Report>), Refusals))]
 pub(super) async fn reports(
@@ -45,7 +46,9 @@ pub(super) async fn reports(
     agent.supervising()?;
     let by: By = query.0.optional("by").unwrap_or_default();
     let format: Format = query.0.optional("format").unwrap_or_default();
-    let period = period(&mut query, &desk);
+    let settings = store::settings(&mut desk.db().read().await?).await?;
+    let home = settings.hours.map_or_else(|| "UTC".to_owned(), |hours| hours.zone);
+    let period = period(&mut query, &desk, home);
     query.0.finish()?;
     let report = desk.report(&period, by).await?;
     if format == Format::Json {
@@ -61,9 +64,9 @@ pub(super) async fn reports(
     Ok((headers, bytes).into_response())
 }
 
-fn period(query: &mut Query, desk: &Desk) -> Period {
+fn period(query: &mut Query, desk: &Desk, home: String) -> Period {
     let f = &mut query.0;
-    let zone = f.optional::<text::Line<64>>("tz").map_or_else(|| "UTC".to_owned(), |tz| tz.0);
+    let zone = f.optional::<text::Line<64>>("tz").map_or(home, |tz| tz.0);
     let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
         f.bad("tz", "must be the IANA name of a time zone, such as Asia/Shanghai");
         TimeZone::UTC

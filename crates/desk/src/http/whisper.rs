@@ -4,7 +4,7 @@ use axum::{extract::State, http::HeaderMap};
 use httpkit::{Body, DeskEnvelope, DeskReply, PathId, Refusals, desk_ok, text};
 use utoipa::ToSchema;
 
-use super::message::key;
+use super::idempotency_key;
 use crate::{Desk, auth::Agent, view::MessageInfo};
 
 /// What to whisper.
@@ -34,7 +34,7 @@ pub(super) async fn whisper(
 ) -> DeskReply<MessageInfo> {
     let text::Lines(content) = f.required::<text::Lines<4000>>("content");
     f.finish()?;
-    let client_id = key(&headers)?;
+    let client_id = idempotency_key(&headers)?;
     let message = desk.whisper(&agent, &id, &content, client_id.as_deref()).await?;
     desk_ok(MessageInfo::from(&message))
 }

@@ -1,6 +1,8 @@
 //! SQL on `desk_streams`, `desk_events` and `desk_event_bodies`: what agents are told, each in an order without gaps.
 
-use db::{Conn, Result, Tx, args, sql};
+use std::collections::BTreeSet;
+
+use db::{Result, Tx, args, sql};
 use kernel::Timestamp;
 
 use crate::model::Event;
@@ -25,26 +27,20 @@ pub(super) async fn tell(tx: &mut Tx, all: &[Told], now: Timestamp) -> Result<()
     if all.is_empty() {
         return Ok(());
     }
-    let sessions: Vec<&str> = all.iter().map(|told| told.session_id.as_str()).collect();
-    let watching: Vec<(String, String)> = tx
-        .all(
-            sql!(
-                sqlite: "SELECT session_id, agent_id FROM desk_watchers
-                         WHERE session_id IN (SELECT value FROM json_each($1))",
-                postgres: "SELECT session_id, agent_id FROM desk_watchers WHERE session_id = ANY($1)"
-            ),
-            args![sessions],
-        )
-        .await?;
-    let mut heads: Vec<(String, i64)> = tx
-        .all(
-            sql!(
-                sqlite: "SELECT agent_id, head FROM desk_streams ORDER BY agent_id",
-                postgres: "SELECT agent_id, head FROM desk_streams ORDER BY agent_id FOR UPDATE"
-            ),
-            args![],
-        )
-        .await?;
+    let watching = watchers(tx, all).await?;
+    let named: Option<BTreeSet<&str>> = all
+        .iter()
+        .map(|told| told.to.as_ref())
+        .collect::<Option<Vec<_>>>()
+        .map(|to| to.into_iter().flatten().map(String::as_str).collect());
+    let named = named.map(|mut named| {
+        named.extend(watching.iter().map(|(_, agent)| agent.as_str()));
+        named.into_iter().collect::<Vec<_>>()
+    });
+    if named.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let mut heads = lock_streams(tx, named).await?;
     let mut written = false;
     for told in all {
         let id = kernel::id::new("evt", now);
@@ -104,11 +100,47 @@ pub(super) async fn tell(tx: &mut Tx, all: &[Told], now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Everybody who has a stream.
-pub(crate) async fn listeners(conn: &mut Conn) -> Result<Vec<String>> {
-    let all: Vec<(String,)> =
-        conn.all(sql!("SELECT agent_id FROM desk_streams ORDER BY agent_id"), args![]).await?;
-    Ok(all.into_iter().map(|(agent,)| agent).collect())
+/// Who watches the sessions of these, and may still see them.
+async fn watchers(tx: &mut Tx, all: &[Told]) -> Result<Vec<(String, String)>> {
+    let sessions: Vec<&str> = all.iter().map(|told| told.session_id.as_str()).collect();
+    tx.all(
+        sql!(
+            sqlite: "SELECT w.session_id, w.agent_id
+                     FROM desk_watchers AS w JOIN desk_sessions AS s ON s.id = w.session_id
+                     WHERE w.session_id IN (SELECT value FROM json_each($1)) AND (w.supervising
+                        OR s.manual_cs_id = w.agent_id OR s.manual_cs_id IS NULL AND s.status <> 'closed')",
+            postgres: "SELECT w.session_id, w.agent_id
+                       FROM desk_watchers AS w JOIN desk_sessions AS s ON s.id = w.session_id
+                       WHERE w.session_id = ANY($1) AND (w.supervising
+                          OR s.manual_cs_id = w.agent_id OR s.manual_cs_id IS NULL AND s.status <> 'closed')"
+        ),
+        args![sessions],
+    )
+    .await
+}
+
+/// Locks these agents' streams, or all, in the one order in which streams are locked; where they end.
+pub(super) async fn lock_streams(tx: &mut Tx, agents: Option<Vec<&str>>) -> Result<Vec<(String, i64)>> {
+    let Some(agents) = agents else {
+        return tx
+            .all(
+                sql!(
+                    sqlite: "SELECT agent_id, head FROM desk_streams ORDER BY agent_id",
+                    postgres: "SELECT agent_id, head FROM desk_streams ORDER BY agent_id FOR UPDATE"
+                ),
+                args![],
+            )
+            .await;
+    };
+    tx.all(
+        sql!(
+            sqlite: "SELECT agent_id, head FROM desk_streams
+                     WHERE agent_id IN (SELECT value FROM json_each($1)) ORDER BY agent_id",
+            postgres: "SELECT agent_id, head FROM desk_streams WHERE agent_id = ANY($1) ORDER BY agent_id FOR UPDATE"
+        ),
+        args![agents],
+    )
+    .await
 }
 
 /// The topic of the notice that streams have grown.

@@ -3,8 +3,11 @@
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
 
-use super::SessionRow;
-use crate::model::{MessageStatus, SenderType};
+use super::{SessionRow, search};
+use crate::{
+    model::{MessageStatus, SenderType},
+    supervise::WHISPER,
+};
 
 db::row! {
     /// A message. Its number in its session is `seq`.
@@ -87,6 +90,10 @@ pub(crate) async fn append(
         ],
     )
     .await?;
+    // A whisper is between two; nobody else is to find it.
+    if m.msg_type != WHISPER {
+        search::index(tx, row, &id, m.content).await?;
+    }
     row.last_seq = seq;
     row.updated_at = now;
     if m.status != MessageStatus::Internal {
@@ -169,4 +176,54 @@ pub(crate) async fn remember(tx: &mut Tx, account: &str, external_id: &str, m: &
     )
     .await?;
     Ok(())
+}
+
+/// A message by its id.
+pub(crate) async fn message(conn: &mut Conn, id: &str) -> Result<Option<MessageRow>> {
+    conn.opt(sql!(concat!("SELECT ", columns!(), " FROM desk_messages WHERE id = $1")), args![id]).await
+}
+
+/// The message that a channel's message became.
+pub(crate) async fn by_external(
+    conn: &mut Conn,
+    account: &str,
+    external_id: &str,
+) -> Result<Option<MessageRow>> {
+    conn.opt(
+        sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM desk_messages WHERE id = (SELECT message_id FROM desk_inbound
+                WHERE account_id = $1 AND external_id = $2)"
+        )),
+        args![account, external_id],
+    )
+    .await
+}
+
+/// Moves a message from one status to another, with the reason of a failure. `None` if it was not in `from`.
+pub(crate) async fn set_status(
+    tx: &mut Tx,
+    id: &str,
+    from: MessageStatus,
+    to: MessageStatus,
+    reason: Option<&str>,
+) -> Result<Option<MessageRow>> {
+    tx.opt(
+        sql!(concat!(
+            "UPDATE desk_messages SET status = $3, fail_reason = $4 WHERE id = $1 AND status = $2 RETURNING ",
+            columns!()
+        )),
+        args![id, from, to, reason],
+    )
+    .await
+}
+
+/// Replaces what a message's type needs beyond words; JSON.
+pub(crate) async fn set_payload(tx: &mut Tx, id: &str, payload: &str) -> Result<Option<MessageRow>> {
+    tx.opt(
+        sql!(concat!("UPDATE desk_messages SET payload = $2 WHERE id = $1 RETURNING ", columns!())),
+        args![id, payload],
+    )
+    .await
 }

@@ -1,4 +1,5 @@
-//! SQL that counts what happened at the desk within spans of time: from sessions, messages and the audit log.
+//! SQL that counts what happened at the desk within spans of time: from sessions, messages, waits,
+//! ratings and the audit log.
 //!
 //! Spans are given as JSON, `[[name, since, until], …]` in microseconds, half open; each is one search of an index on a
 //! time. What happened is counted where it happened, however long the session lasted. Groups are `day` (the span's name),
@@ -207,6 +208,32 @@ pub(crate) async fn handled(conn: &mut Conn, spans: &str, by: &str) -> Result<Ve
                     AND s.accepted_at IS NOT NULL",
                 ranks_end!()
             )
+        ),
+        args![spans, by],
+    )
+    .await
+}
+
+/// Waits of customers that went beyond their target, counted when they did; for whoever had the session then.
+pub(crate) async fn breached(conn: &mut Conn, spans: &str, by: &str) -> Result<Vec<Counted>> {
+    conn.all(
+        spans!(
+            concat!("SELECT ", group!("l.agent_id"), ", COUNT(*) FROM"),
+            "CROSS JOIN desk_sla AS l JOIN desk_sessions AS s ON s.id = l.session_id
+             WHERE l.breached_at >= b.since AND l.breached_at < b.until GROUP BY 1"
+        ),
+        args![spans, by],
+    )
+    .await
+}
+
+/// Customers' ratings, counted when they rated: group, how many, their sum.
+pub(crate) async fn rated(conn: &mut Conn, spans: &str, by: &str) -> Result<Vec<(Option<String>, i64, i64)>> {
+    conn.all(
+        spans!(
+            concat!("SELECT ", group!("r.agent_id"), ", COUNT(*), CAST(SUM(r.score) AS BIGINT) FROM"),
+            "CROSS JOIN desk_ratings AS r JOIN desk_sessions AS s ON s.id = r.session_id
+             WHERE r.rated_at >= b.since AND r.rated_at < b.until GROUP BY 1"
         ),
         args![spans, by],
     )

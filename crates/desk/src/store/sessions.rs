@@ -94,7 +94,7 @@ pub(crate) struct NewSession<'a> {
 impl NewSession<'_> {
     /// At most one session that is not closed has it. Ids from outside may hold anything, so each is preceded by
     /// its length.
-    fn open_key(&self) -> String {
+    pub(super) fn open_key(&self) -> String {
         let (account, kf, customer) = (self.account_id, self.kf_id, self.customer_id);
         format!("{account}/{}:{kf}/{}:{customer}", kf.len(), customer.len())
     }
@@ -103,6 +103,27 @@ impl NewSession<'_> {
 /// The customer's session that is not closed, made if there is none, locked; whether it was made.
 pub(crate) async fn open(tx: &mut Tx, new: &NewSession<'_>, now: Timestamp) -> Result<(SessionRow, bool)> {
     let key = new.open_key();
+    loop {
+        let made = insert(tx, new, &key, now).await?;
+        // What the channel says of them now counts.
+        let row = tx
+            .opt(
+                sql!(concat!(
+                    "UPDATE desk_sessions SET customer_name = COALESCE($2, customer_name),
+                        conversation = COALESCE($3, conversation) WHERE open_key = $1 RETURNING ",
+                    columns!()
+                )),
+                args![&key, new.customer_name, new.conversation],
+            )
+            .await?;
+        // None if it was closed between the two.
+        if let Some(row) = row {
+            return Ok((row, made));
+        }
+    }
+}
+
+async fn insert(tx: &mut Tx, new: &NewSession<'_>, key: &str, now: Timestamp) -> Result<bool> {
     let state = State::new();
     let made = tx
         .exec(
@@ -119,25 +140,36 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession<'_>, now: Timestamp) -> R
                 new.customer_id,
                 new.customer_name,
                 new.conversation,
-                &key,
+                key,
                 state.status,
                 state.version,
                 now
             ],
         )
         .await?;
-    // What the channel says of them now counts.
-    let row = tx
-        .one(
-            sql!(concat!(
-                "UPDATE desk_sessions SET customer_name = COALESCE($2, customer_name),
-                    conversation = COALESCE($3, conversation) WHERE open_key = $1 RETURNING ",
-                columns!()
-            )),
-            args![&key, new.customer_name, new.conversation],
-        )
-        .await?;
-    Ok((row, made == 1))
+    Ok(made == 1)
+}
+
+/// The customer's session that is not closed, if there is one, locked.
+pub(crate) async fn lock_open(tx: &mut Tx, new: &NewSession<'_>) -> Result<Option<SessionRow>> {
+    tx.opt(
+        sql!(
+            sqlite: concat!("SELECT ", columns!(), " FROM desk_sessions WHERE open_key = $1"),
+            postgres: concat!("SELECT ", columns!(), " FROM desk_sessions WHERE open_key = $1 FOR UPDATE")
+        ),
+        args![new.open_key()],
+    )
+    .await
+}
+
+/// Names the customer of a session that the channel named none for.
+pub(crate) async fn name_customer(tx: &mut Tx, id: &str, name: &str) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE desk_sessions SET customer_name = $2 WHERE id = $1 AND customer_name IS NULL"),
+        args![id, name],
+    )
+    .await
+    .map(drop)
 }
 
 /// Puts a locked session into another state, and on record who did it and why. `row` is as it is afterwards.
@@ -214,7 +246,7 @@ pub(crate) async fn note_reply(tx: &mut Tx, row: &mut SessionRow, now: Timestamp
         args![&row.id, row.first_response_at, now],
     )
     .await?;
-    Ok(())
+    super::end_wait(tx, &row.id, true, now).await
 }
 
 async fn audit(

@@ -386,37 +386,3 @@ pub(crate) async fn events_of(conn: &mut Conn, id: &str, seqs: &[i64]) -> Result
     )
     .await
 }
-
-/// Webhooks whose secret is not sealed with the key `newest`, after this one: id and secret.
-pub(crate) async fn stale(
-    tx: &mut Tx,
-    newest: u8,
-    after: &str,
-    limit: i64,
-) -> Result<Vec<(String, Vec<u8>)>> {
-    tx.all(
-        sql!(
-            sqlite: "SELECT id, secret FROM desk_webhooks WHERE id > $2 AND substr(secret, 1, 1) <> $1
-                     ORDER BY id LIMIT $3",
-            postgres: "SELECT id, secret FROM desk_webhooks WHERE id > $2 AND substr(secret, 1, 1) <> $1
-                       ORDER BY id LIMIT $3 FOR UPDATE"
-        ),
-        args![vec![newest], after, limit],
-    )
-    .await
-}
-
-pub(crate) async fn replace_secret(tx: &mut Tx, id: &str, sealed: Vec<u8>) -> Result<()> {
-    tx.exec(sql!("UPDATE desk_webhooks SET secret = $2 WHERE id = $1"), args![id, sealed]).await.map(drop)
-}
-
-/// How many secrets each key of the keyring seals.
-pub(crate) async fn keys(conn: &mut Conn) -> Result<Vec<(u8, i64)>> {
-    let rows = conn
-        .all(
-            sql!("SELECT substr(secret, 1, 1), COUNT(*) FROM desk_webhooks GROUP BY substr(secret, 1, 1)"),
-            args![],
-        )
-        .await?;
-    Ok(db::by_key(rows))
-}

@@ -124,11 +124,7 @@ impl Webhooks {
     /// Disables the webhook and tells the supervisors; the event is given up.
     async fn disable(&self, hook: &WebhookRow, reason: &str, now: Timestamp) -> db::Result<Outcome> {
         let mut tx = self.desk.db().begin().await?;
-        let listeners = store::listeners(&mut tx).await?;
-        let ids = listeners.iter().map(String::as_str).collect();
-        let roles = accounts::store::roles(&mut tx, ids).await?;
-        let oversees = |role| matches!(role, accounts::Role::Supervisor | accounts::Role::Operator);
-        let supervisors = roles.into_iter().filter(|(_, role)| oversees(*role)).map(|(id, _)| id).collect();
+        let supervisors = self.desk.supervisors(&mut tx).await?;
         // Streams before webhooks: the order of locks. If somebody else disabled it, nothing of this stays.
         store::tell(&mut tx, &[frames::webhook_disabled(hook, reason, supervisors)], now).await?;
         if store::webhooks::disable(&mut tx, &hook.id, reason, now).await? {

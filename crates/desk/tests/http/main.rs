@@ -5,11 +5,29 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::large_futures,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
+mod accounts;
+mod agents;
+mod assisted;
+mod browser;
+mod callbacks;
 mod desk;
+mod model;
+mod peer;
+mod races;
 mod reports;
 mod sessions;
+mod socket;
+mod sockets;
+mod stream;
 mod supervise;
+mod turn_property;
+mod turn_races;
+mod turns;
+mod watch;
 mod webhooks;
+mod wecom;
+mod workbench;

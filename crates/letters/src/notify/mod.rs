@@ -15,8 +15,8 @@
 //! | `letter.notify-email` | `{letter}/{n}/{occasion}-email` | mails a notification |
 //! | `letter.notify-push` | `{letter}/{n}/{occasion}-push/{token id}` | pushes one to a device |
 //!
-//! What is sent is decided in the transaction that delivers, with one query for all letters of the batch; whether it is
-//! still wanted is asked again by each attempt.
+//! What is sent is decided just after the delivery ([`crate::arrival`]), with one query for all letters of a batch;
+//! whether it is still true and wanted is asked again by each attempt.
 
 mod arrival;
 mod reminder;

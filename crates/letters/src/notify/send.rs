@@ -89,7 +89,13 @@ impl Letters {
         let Some(letter) = store::letter(conn, letter).await? else { return Ok(None) };
         let now = self.clock().now();
         let is_true = match id.occasion {
-            Occasion::Received | Occasion::Delivered => letter.stored == Stored::Delivered,
+            // For its reader it is there, unless it was taken down or they blocked its sender meanwhile.
+            Occasion::Received => {
+                letter.stored == Stored::Delivered && store::is_in_place(conn, &letter).await?
+            }
+            Occasion::Delivered => {
+                letter.stored == Stored::Delivered && store::takedown(conn, &letter.id).await?.is_none()
+            }
             Occasion::Reminder => {
                 letter.stored == Stored::Scheduled && letter.send_time.is_some_and(|t| now < t)
             }

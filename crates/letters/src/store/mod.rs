@@ -354,13 +354,10 @@ db::row! {
     #[derive(Debug)]
     pub(crate) struct Arrival {
         pub(crate) letter_id: String,
-        /// Where: a user's id, a normalized address, or `public`.
+        /// Where it was put.
         pub(crate) mailbox: String,
-        pub(crate) is_encrypted: bool,
         /// It may have triggers that wait.
         pub(crate) is_armed: bool,
-        pub(crate) owner_id: String,
-        pub(crate) schedule_no: i64,
     }
 }
 
@@ -379,8 +376,7 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                             WHEN 'SPECIFIC' THEN CASE WHEN EXISTS (SELECT 1 AS one FROM mail_refusals
                                WHERE address_key = recipient_key AND sender_id = owner_id)
                                THEN 'blocked:' || recipient_key ELSE recipient_key END
-                            ELSE 'public' END, is_encrypted,
-                            COALESCE(trigger_type <> 'TIME', FALSE), owner_id, schedule_no",
+                            ELSE 'public' END, COALESCE(trigger_type <> 'TIME', FALSE)",
                 postgres: "WITH due AS (
                                SELECT dispatch, split_part(dispatch, '/', 1) AS letter
                                FROM unnest(CAST($1 AS TEXT[])) AS dispatch),
@@ -393,12 +389,11 @@ pub(crate) async fn deliver(tx: &mut Tx, dispatch_ids: Vec<&str>, now: Timestamp
                                      WHERE address_key = recipient_key AND sender_id = owner_id)
                                      THEN 'blocked:' || recipient_key ELSE recipient_key END
                                   ELSE 'public' END AS mailbox,
-                                  is_encrypted, COALESCE(trigger_type <> 'TIME', FALSE) AS is_armed,
-                                  owner_id, schedule_no),
+                                  COALESCE(trigger_type <> 'TIME', FALSE) AS is_armed),
                            arrived AS (
                                INSERT INTO inbox (mailbox, delivered_at, letter_id)
                                SELECT mailbox, delivered_at, id FROM went)
-                           SELECT id, mailbox, is_encrypted, is_armed, owner_id, schedule_no FROM went"
+                           SELECT id, mailbox, is_armed FROM went"
             ),
             args![dispatch_ids, now],
         )

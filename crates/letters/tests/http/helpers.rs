@@ -30,6 +30,14 @@ pub async fn quiet(app: &TestApp, user: &User) {
     app.put("/notification/settings", user, json!({"receivedNotification": false})).await.data();
 }
 
+/// How many attempts were made at the dispatches of a kind.
+pub async fn attempts(app: &TestApp, kind: &str) -> usize {
+    let mut conn = app.system.db.read().await.unwrap();
+    let all: Vec<(i64,)> =
+        conn.all(db::sql!("SELECT attempt FROM dispatches WHERE kind = $1"), db::args![kind]).await.unwrap();
+    all.into_iter().map(|(n,)| usize::try_from(n).unwrap()).sum()
+}
+
 /// An object with `more` laid over it; a `null` removes the field.
 pub fn with(mut base: Value, more: Value) -> Value {
     let map = base.as_object_mut().expect("an object");

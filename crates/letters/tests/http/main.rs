@@ -12,6 +12,7 @@
 
 mod archive;
 mod armed;
+mod arrivals;
 mod attachments;
 mod bounces;
 mod bulk;

@@ -32,17 +32,17 @@ pub async fn with_services(t: TestDb, verify_email: bool) -> (TestApp, Services)
     (app, services)
 }
 
-async fn register(app: &TestApp, user: &User, device: &str, token: &str) {
+pub async fn register(app: &TestApp, user: &User, device: &str, token: &str) {
     let body = json!({"deviceId": device, "platform": "ANDROID", "token": token});
     app.post("/notification/device", user, body).await.data();
 }
 
-async fn settings(app: &TestApp, user: &User, settings: Value) {
+pub async fn settings(app: &TestApp, user: &User, settings: Value) {
     app.put("/notification/settings", user, settings).await.data();
 }
 
 /// `(token, type)` of the messages since the last look, sorted.
-fn pushed(services: &Services) -> Vec<(String, String)> {
+pub fn pushed(services: &Services) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut all: Vec<_> = services
         .calls()
@@ -53,16 +53,16 @@ fn pushed(services: &Services) -> Vec<(String, String)> {
     all
 }
 
-fn one(token: &str, occasion: &str) -> Vec<(String, String)> {
+pub fn one(token: &str, occasion: &str) -> Vec<(String, String)> {
     vec![(token.to_owned(), occasion.to_owned())]
 }
 
-fn to(reader: &User) -> Value {
+pub fn to(reader: &User) -> Value {
     json!({"recipientType": "SPECIFIC", "recipientEmail": reader.email})
 }
 
 /// `(channel, state)` as the author sees them, sorted.
-async fn channels(app: &TestApp, user: &User, mail: &str) -> Vec<(String, String)> {
+pub async fn channels(app: &TestApp, user: &User, mail: &str) -> Vec<(String, String)> {
     let answer = app.get(&format!("/mails/{mail}/deliveries"), user).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut all: Vec<_> = answer.data()["deliveries"]
@@ -79,10 +79,10 @@ fn is(list: &[(String, String)], expected: &[(&str, &str)]) -> bool {
     list.iter().map(|(a, b)| (a.as_str(), b.as_str())).eq(expected.iter().copied())
 }
 
-const MAIL_OF_ARRIVAL: &str = "您的信到了 / Your letter has arrived";
+pub const MAIL_OF_ARRIVAL: &str = "您的信到了 / Your letter has arrived";
 const MAIL_OF_REMINDER: &str = "您的信即将送出 / Your letter will leave soon";
 
-fn mails(app: &TestApp, user: &User, subject: &str) -> usize {
+pub fn mails(app: &TestApp, user: &User, subject: &str) -> usize {
     app.mails_to(&user.email).iter().filter(|m| m.subject == subject).count()
 }
 

@@ -109,8 +109,8 @@ testkit::both! {
         app.clock.set(send + 400 * DAY);
         let user = app.login(&user).await;
         assert_eq!(app.detail(&user, &mail).await["status"], "DELIVERING");
-        // The letter, and the mail that says so.
-        assert_eq!(app.run_due().await, 2);
+        // The letter, what follows from it, and the mail that says so.
+        assert_eq!(app.run_due().await, 3);
         assert_eq!(app.run_due().await, 0);
         assert_eq!(app.detail(&user, &mail).await["deliveryTime"], json!(send + 400 * DAY));
         assert_eq!(app.list(&user, "type=INBOX").await, [mail]);

@@ -101,7 +101,8 @@ testkit::both! {
         assert_eq!(capsules.data()["capsules"][0]["progress"], 1.0);
         app.post(&format!("/mails/{mail}/revoke"), &author, json!({})).await.refused(422, &["status"]);
 
-        assert_eq!(app.run_due().await, 1);
+        // The letter, and what follows from it.
+        assert_eq!(app.run_due().await, 2);
         let after = app.detail(&author, &mail).await;
         assert_eq!((&after["status"], &after["deliveryTime"]), (&json!("DELIVERED"), &json!(now)));
         assert_eq!((&after["triggeredAt"], &after["sendTime"]), (&json!(now), &json!(send)));

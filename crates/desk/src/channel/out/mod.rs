@@ -1,0 +1,6 @@
+//! How each channel is sent a message.
+
+mod others;
+mod wecom;
+
+pub(crate) use wecom::{WINDOW, Window, refusal};

@@ -1,0 +1,141 @@
+//! What follows from what happens in a session: who is offered it, which waits have a target, what the customer is told.
+//!
+//! All of it is in the transaction of what happened, on the locked session: [`changed`] after a change of state,
+//! [`customer_wrote`] after a customer's message, [`answered`] after something went to the customer.
+
+use db::{Result, Tx};
+use kernel::Timestamp;
+
+use crate::{
+    model::{Actor, Command, MessageStatus, SenderType, State, Status},
+    queue,
+    settings::DeskSettings,
+    store::{self, MessageRow, NewMessage, SessionRow, Told},
+    watch, work,
+};
+
+/// Who writes notices to customers.
+const DESK: &str = "desk";
+
+/// A session became what it is now.
+pub(crate) async fn changed(
+    tx: &mut Tx,
+    row: &mut SessionRow,
+    before: &State,
+    (command, actor): (&Command, &Actor),
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> Result<()> {
+    let settings = store::settings(tx).await?;
+    // Who had a closed session is remembered, so the owner alone does not tell.
+    let has_room =
+        before.status == Status::Manual && (before.owner != row.manual_cs_id || row.status != Status::Manual);
+    if row.status == Status::Pending || has_room {
+        queue::changed(tx, row, &settings, now).await?;
+    }
+    match row.status {
+        Status::Pending => {
+            begin_wait(tx, row, &settings, now).await?;
+            // Beside what the assistant says of it: when people are back.
+            if matches!(command, Command::HandOver(_))
+                && let Some(text) = closed_notice(&settings, now)
+            {
+                tell_customer(tx, row, &text, told, now).await?;
+            }
+        }
+        Status::Manual => {
+            if let Some(owner) = &row.manual_cs_id {
+                store::given(tx, owner, now).await?;
+            }
+            begin_wait(tx, row, &settings, now).await?;
+            watch::unanswered(tx, row, &settings, now).await?;
+        }
+        Status::Ai => store::end_wait(tx, &row.id, false, now).await?,
+        Status::Closed => {
+            store::end_wait(tx, &row.id, false, now).await?;
+            // Where the channel ended it, nothing can be sent.
+            if settings.rating && row.accepted_at.is_some() && *actor != Actor::Channel {
+                store::ask_rating(tx, row, now).await?;
+                tell_customer(tx, row, &settings.rating_text, told, now).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A customer's message was stored: from now on they wait for the person who has the session.
+pub(crate) async fn customer_wrote(tx: &mut Tx, row: &mut SessionRow, now: Timestamp) -> Result<()> {
+    if row.status != Status::Manual || row.waiting_since.is_some() {
+        return Ok(());
+    }
+    store::waits(tx, row, now).await?;
+    let settings = store::settings(tx).await?;
+    begin_wait(tx, row, &settings, now).await?;
+    watch::unanswered(tx, row, &settings, now).await
+}
+
+/// Something went to the customer: if they do not answer, the session ends some day.
+pub(crate) async fn answered(
+    tx: &mut Tx,
+    row: &SessionRow,
+    message: &MessageRow,
+    now: Timestamp,
+) -> Result<()> {
+    if message.sender_type == SenderType::System {
+        return Ok(());
+    }
+    let settings = store::settings(tx).await?;
+    watch::idle(tx, row, message.seq, &settings, now).await
+}
+
+/// What a customer is told now who wants a person: nothing while people answer.
+pub(crate) fn closed_notice(settings: &DeskSettings, now: Timestamp) -> Option<String> {
+    let hours = settings.hours.as_ref()?;
+    if hours.is_open(now) {
+        return None;
+    }
+    let opens = hours.next_opening(now).and_then(|t| hours.local(t)).unwrap_or_default();
+    Some(settings.closed_text.replace("{opensAt}", &opens))
+}
+
+/// The desk itself writes to the customer.
+async fn tell_customer(
+    tx: &mut Tx,
+    row: &mut SessionRow,
+    text: &str,
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> Result<()> {
+    let notice = NewMessage {
+        sender_type: SenderType::System,
+        sender_id: DESK,
+        msg_type: "text",
+        content: text,
+        payload: None,
+        status: MessageStatus::Queued,
+        external_id: None,
+        client_id: None,
+        sent_at: now,
+    };
+    let stored = store::append(tx, row, notice, now).await?;
+    work::schedule_send(tx, row, &stored, now).await?;
+    told.push(crate::frames::new_message(row, &stored));
+    Ok(())
+}
+
+/// The wait of a locked session's customer, if there is a target for it and it is not on record.
+async fn begin_wait(tx: &mut Tx, row: &SessionRow, settings: &DeskSettings, now: Timestamp) -> Result<()> {
+    let Some(waiting) = row.waiting_since else { return Ok(()) };
+    let (kind, target, since) = match (row.first_response_at, row.handed_over_at) {
+        (None, Some(handed_over)) => ("first_response", settings.first_response_seconds, handed_over),
+        _ => ("next_response", settings.next_response_seconds, waiting),
+    };
+    let Some(target) = target.map(crate::settings::span) else { return Ok(()) };
+    if store::open_wait(tx, &row.id).await?.is_some() {
+        return Ok(());
+    }
+    let due_at = settings.hours.as_ref().map_or(since + target, |hours| hours.after(since, target));
+    let id = kernel::id::new("sla", now);
+    store::begin_wait(tx, &id, &row.id, kind, (since, due_at)).await?;
+    watch::wait(tx, row, &id, due_at, now).await
+}

@@ -1,0 +1,154 @@
+//! SQL on messages that are on their way out: their order, their parts, and those that failed.
+
+use std::collections::BTreeSet;
+
+use db::{Conn, Result, Tx, args, sql};
+use kernel::Timestamp;
+
+use super::{MessageRow, messages};
+
+/// Takes the right to send in a session, until then. `None` if somebody else has it; otherwise whether whoever had it was
+/// lost over this very message, which may have got through.
+pub(crate) async fn take_turn(
+    tx: &mut Tx,
+    session: &str,
+    holder: &str,
+    message: &str,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<Option<bool>> {
+    let made = tx
+        .exec(
+            sql!(
+                "INSERT INTO desk_senders (session_id, holder, message_id, until) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (session_id) DO NOTHING"
+            ),
+            args![session, holder, message, until],
+        )
+        .await?;
+    if made == 1 {
+        return Ok(Some(false));
+    }
+    let before: Option<(String, String, Timestamp)> = tx
+        .opt(
+            sql!(
+                sqlite: "SELECT holder, message_id, until FROM desk_senders WHERE session_id = $1",
+                postgres: "SELECT holder, message_id, until FROM desk_senders WHERE session_id = $1 FOR UPDATE"
+            ),
+            args![session],
+        )
+        .await?;
+    // Given back between the two: the next attempt takes it.
+    let Some((held_by, sending, until_then)) = before else { return Ok(None) };
+    if held_by != holder && now < until_then {
+        return Ok(None);
+    }
+    tx.exec(
+        sql!("UPDATE desk_senders SET holder = $2, message_id = $3, until = $4 WHERE session_id = $1"),
+        args![session, holder, message, until],
+    )
+    .await?;
+    Ok(Some(sending == message))
+}
+
+/// Gives the right to send back. What was being sent when a holder was lost stays known, so that it is in doubt.
+pub(crate) async fn end_turn(tx: &mut Tx, session: &str, holder: &str, lost: bool) -> Result<()> {
+    let sql = if lost {
+        sql!("UPDATE desk_senders SET until = 0 WHERE session_id = $1 AND holder = $2")
+    } else {
+        sql!("DELETE FROM desk_senders WHERE session_id = $1 AND holder = $2")
+    };
+    tx.exec(sql, args![session, holder]).await.map(drop)
+}
+
+/// The first message of the session that is on its way.
+pub(crate) async fn first_queued(conn: &mut Conn, session: &str) -> Result<Option<String>> {
+    let found: Option<(String,)> = conn
+        .opt(
+            sql!(
+                "SELECT id FROM desk_messages WHERE session_id = $1 AND status = 'queued' ORDER BY seq LIMIT 1"
+            ),
+            args![session],
+        )
+        .await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// The first message on its way that comes after this number.
+pub(crate) async fn next_queued(conn: &mut Conn, session: &str, seq: i64) -> Result<Option<String>> {
+    let found: Option<(String,)> = conn
+        .opt(
+            sql!(
+                "SELECT id FROM desk_messages WHERE session_id = $1 AND status = 'queued' AND seq > $2
+                 ORDER BY seq LIMIT 1"
+            ),
+            args![session, seq],
+        )
+        .await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// How many messages of the session are on their way, each counted once.
+pub(crate) async fn queued(conn: &mut Conn, session: &str) -> Result<i64> {
+    let (count,) = conn
+        .one(
+            sql!("SELECT COUNT(*) FROM desk_messages WHERE session_id = $1 AND status = 'queued'"),
+            args![session],
+        )
+        .await?;
+    Ok(count)
+}
+
+/// The parts of a message that have left, from 0.
+pub(crate) async fn parts(conn: &mut Conn, message: &str) -> Result<BTreeSet<i64>> {
+    let rows: Vec<(i64,)> =
+        conn.all(sql!("SELECT part FROM desk_parts WHERE message_id = $1"), args![message]).await?;
+    Ok(rows.into_iter().map(|(part,)| part).collect())
+}
+
+/// Notes that a part has left; whether it was not noted before.
+pub(crate) async fn part_left(tx: &mut Tx, message: &str, part: i64, now: Timestamp) -> Result<bool> {
+    let noted = tx
+        .exec(
+            sql!(
+                "INSERT INTO desk_parts (message_id, part, sent_at) VALUES ($1, $2, $3)
+                 ON CONFLICT (message_id, part) DO NOTHING"
+            ),
+            args![message, part, now],
+        )
+        .await?;
+    Ok(noted == 1)
+}
+
+/// Messages that did not reach their customers, the newest first, older than `before`; of all agents or of one.
+pub(crate) async fn failed(
+    conn: &mut Conn,
+    sender: Option<&str>,
+    before: Option<&str>,
+    limit: i64,
+) -> Result<Vec<MessageRow>> {
+    conn.all(
+        sql!(concat!(
+            "SELECT ",
+            messages::columns!(),
+            " FROM desk_messages WHERE status = 'failed' AND (CAST($1 AS TEXT) IS NULL OR sender_id = $1)
+                AND (CAST($2 AS TEXT) IS NULL OR id < $2)
+             ORDER BY id DESC LIMIT $3"
+        )),
+        args![sender, before, limit],
+    )
+    .await
+}
+
+/// The channel's id of the customer's last message in a session.
+pub(crate) async fn last_of_customer(conn: &mut Conn, session: &str) -> Result<Option<String>> {
+    let found: Option<(Option<String>,)> = conn
+        .opt(
+            sql!(
+                "SELECT external_id FROM desk_messages
+                 WHERE session_id = $1 AND seq = (SELECT last_customer_seq FROM desk_sessions WHERE id = $1)"
+            ),
+            args![session],
+        )
+        .await?;
+    Ok(found.and_then(|(id,)| id))
+}

@@ -1,0 +1,106 @@
+//! The terms under which messages are found, the same for every database: words of letters and digits in lower case, and
+//! of Chinese (and other scripts without spaces) each two characters that stand together. Pure.
+
+use std::collections::BTreeSet;
+
+/// So many different terms of one message are kept.
+const MOST: usize = 400;
+/// The longest word, in characters; of a longer one its beginning counts.
+const LONGEST: usize = 32;
+
+/// Whether a script is written without spaces between its words.
+fn is_dense(c: char) -> bool {
+    matches!(c,
+        '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// One run of characters of one kind.
+struct Run {
+    dense: bool,
+    text: Vec<char>,
+}
+
+fn runs(text: &str) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut joined = false;
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if !c.is_alphanumeric() {
+            joined = false;
+            continue;
+        }
+        let dense = is_dense(c);
+        match runs.last_mut().filter(|run| joined && run.dense == dense) {
+            Some(run) => run.text.push(c),
+            None => runs.push(Run { dense, text: vec![c] }),
+        }
+        joined = true;
+    }
+    runs
+}
+
+/// What a message is found by.
+pub(crate) fn of_message(text: &str) -> Vec<String> {
+    let mut terms = BTreeSet::new();
+    for run in runs(text) {
+        if run.dense {
+            terms.extend(run.text.windows(2).map(|pair| pair.iter().collect::<String>()));
+            // So that the last character is found by itself, as each other is by its pair.
+            terms.extend(run.text.last().map(char::to_string));
+        } else {
+            terms.insert(run.text.iter().take(LONGEST).collect());
+        }
+    }
+    terms.into_iter().take(MOST).collect()
+}
+
+/// What is looked for: terms that must be there, and the beginnings of others.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sought {
+    pub(crate) terms: Vec<String>,
+    /// At most one: of a word that may go on, or of a single character.
+    pub(crate) beginning: Option<String>,
+}
+
+/// Reads what somebody looks for. The last word may be unfinished.
+pub(crate) fn sought(text: &str) -> Sought {
+    let runs = runs(text);
+    let last = runs.len().saturating_sub(1);
+    let mut terms = BTreeSet::new();
+    let mut beginnings: Vec<String> = Vec::new();
+    for (n, run) in runs.iter().enumerate() {
+        match run {
+            Run { dense: true, text } if text.len() > 1 => {
+                terms.extend(text.windows(2).map(|pair| pair.iter().collect::<String>()));
+            }
+            Run { dense: false, text } if n < last => {
+                terms.insert(text.iter().take(LONGEST).collect());
+            }
+            Run { text, .. } => beginnings.push(text.iter().take(LONGEST).collect()),
+        }
+    }
+    Sought { terms: terms.into_iter().collect(), beginning: beginnings.pop() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages() {
+        assert_eq!(of_message("退货, Please!"), ["please", "货", "退货"]);
+        assert_eq!(of_message("iPhone15手机壳"), ["iphone15", "壳", "手机", "机壳"]);
+        assert_eq!(of_message("…!?"), [""; 0]);
+        let long = "字词".repeat(4000);
+        assert!(of_message(&long).len() < 5);
+    }
+
+    #[test]
+    fn questions() {
+        let s = sought("退货 Pleas");
+        assert_eq!((s.terms, s.beginning.as_deref()), (vec!["退货".to_owned()], Some("pleas")));
+        assert_eq!(sought("货").beginning.as_deref(), Some("货"));
+        assert_eq!(sought("order 退货单").terms, ["order", "货单", "退货"]);
+        assert_eq!(sought(" ?"), Sought::default());
+    }
+}
