@@ -86,7 +86,17 @@ testkit::both! {
         std::fs::write(&file, "").unwrap();
         let (begun, mut kills) = (Instant::now(), 0);
         for life in 0.. {
+            let before = left(&t).await;
             let mut child = spawn(&t, &file, life);
+            // It has begun to get things done: however slow the machine, no dispatch loses worker after worker without
+            // any being of use, which is what the engine takes for a killer.
+            tokio::time::timeout(Duration::from_secs(60), async {
+                while left(&t).await == before {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+            .unwrap();
             let [a] = kernel::id::random::<1>().unwrap();
             let spell = Duration::from_millis(60 + u64::from(a));
             let last = kills >= 40 || begun.elapsed() > Duration::from_secs(15);

@@ -160,7 +160,8 @@ pub(super) async fn set_capacity(
         return Err(Problem::not_found("agent").into());
     }
     store::set_capacity(&mut tx, &id, capacity, now).await?;
-    store::note(&mut tx, &by.actor(None), "agent.capacity", &id, None, now).await?;
+    let said = capacity.map_or_else(|| "as the settings say".to_owned(), |n| n.to_string());
+    store::note(&mut tx, &by.actor(None), "agent.capacity", &id, Some(&said), now).await?;
     queue::offer(&mut tx, &id, now).await?;
     tx.commit().await?;
     desk_ok(info(&desk, &by, &id).await?)

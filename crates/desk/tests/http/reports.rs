@@ -22,6 +22,10 @@ struct Story {
     accepted: Option<(i64, &'static str)>,
     answered: Option<i64>,
     closed: Option<i64>,
+    /// When the wait for the first answer went beyond its target.
+    breached: Option<i64>,
+    /// When, how.
+    rated: Option<(i64, i64)>,
     /// When, by whom (`customer`, `ai`, `manual`, `note`).
     messages: Vec<(i64, &'static str)>,
 }
@@ -80,8 +84,17 @@ impl Dice {
             t = self.after(t);
             story.messages.push((t, "customer"));
         }
+        if let Some((at, _)) = story.handed_over
+            && self.up_to(3) == 0
+        {
+            story.breached = Some(self.after(at));
+        }
         if self.up_to(4) > 0 {
-            story.closed = Some(self.after(t));
+            let closed = self.after(t);
+            story.closed = Some(closed);
+            if story.accepted.is_some() && self.up_to(2) == 0 {
+                story.rated = Some((self.after(closed), 1 + self.up_to(5)));
+            }
         }
         story
     }
@@ -98,6 +111,7 @@ fn number(n: Option<i64>) -> String {
 /// Writes the stories as the desk would have.
 async fn write(app: &TestApp, stories: &[Story]) {
     let (mut sessions, mut messages, mut audit) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut waits, mut ratings) = (Vec::new(), Vec::new());
     for (n, s) in stories.iter().enumerate() {
         let status = match (s.closed, s.accepted, s.handed_over) {
             (Some(_), ..) => "closed",
@@ -126,6 +140,18 @@ async fn write(app: &TestApp, stories: &[Story]) {
             messages.push(format!(
                 "('sess_{n}', {seq}, 'msg_{n}_{seq}', '{sender}', '{id}', 'text', '', '{status}', {at}, {at})"
             ));
+        }
+        if let Some((since, _)) = s.handed_over {
+            let (breached, owner) = (number(s.breached), quoted(s.breached.and(s.owner())));
+            waits.push(format!(
+                "('sla_{n}', 'sess_{n}', 'first_response', {since}, {since}, FALSE, {breached}, {owner})"
+            ));
+        }
+        // Who is asked and does not answer counts for nothing.
+        if let Some(closed) = s.closed.filter(|_| s.accepted.is_some()) {
+            let (score, at) = (number(s.rated.map(|r| r.1)), number(s.rated.map(|r| r.0)));
+            let owner = quoted(s.owner());
+            ratings.push(format!("('sess_{n}', 'chan_1', 'kf', 'wm_{n}', {owner}, {closed}, {score}, {at})"));
         }
         let mut change = |at: i64,
                           action: &str,
@@ -164,6 +190,11 @@ async fn write(app: &TestApp, stories: &[Story]) {
             "desk_audit (id, at, session_id, actor_kind, action, from_status, to_status, from_owner, to_owner, reason)",
             audit,
         ),
+        ("desk_sla (id, session_id, kind, since, due_at, answered, breached_at, agent_id)", waits),
+        (
+            "desk_ratings (session_id, account_id, kf_id, customer_id, agent_id, asked_at, score, rated_at)",
+            ratings,
+        ),
     ] {
         app.system.db.execute_raw(&format!("INSERT INTO {table} VALUES {}", rows.join(", "))).await.unwrap();
     }
@@ -175,6 +206,7 @@ fn expected(stories: &[Story], by: &str, days: &[String], zone: &TimeZone) -> BT
         |t: i64| jiff::Timestamp::from_microsecond(t).unwrap().to_zoned(zone.clone()).date().to_string();
     let mut counts: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
     let mut spans: BTreeMap<(String, &str), Vec<i64>> = BTreeMap::new();
+    let mut scores: BTreeMap<String, i64> = BTreeMap::new();
     let key = |s: &Story, t: i64, agent: Option<&str>| match by {
         _ if !days.contains(&day(t)) => None,
         "day" => Some(day(t)),
@@ -200,6 +232,15 @@ fn expected(stories: &[Story], by: &str, days: &[String], zone: &TimeZone) -> BT
             add(at, s.owner(), "closed");
             if s.handed_over.is_none() && s.messages.iter().any(|(_, who)| *who == "ai") {
                 add(at, None, "answeredByAssistant");
+            }
+        }
+        if let Some(at) = s.breached {
+            add(at, s.owner(), "slaBreached");
+        }
+        if let Some((at, score)) = s.rated {
+            add(at, s.owner(), "rated");
+            if let Some(key) = key(s, at, s.owner()) {
+                *scores.entry(key).or_default() += score;
             }
         }
         for (at, who) in &s.messages {
@@ -254,6 +295,9 @@ fn expected(stories: &[Story], by: &str, days: &[String], zone: &TimeZone) -> BT
             "transferred": 0, "requeued": 0, "closed": count("closed"), "messagesIn": count("messagesIn"),
             "messagesByAssistant": count("messagesByAssistant"), "messagesByAgents": count("messagesByAgents"),
             "firstResponse": durations("firstResponse"), "handling": durations("handling"),
+            "slaBreached": count("slaBreached"), "rated": count("rated"), "ratingMean": scores.get(&key).map(|sum| {
+                f64::from(i32::try_from(sum * 100 / count("rated")).unwrap()) / 100.0
+            }),
         });
         (key, value)
     };
@@ -309,7 +353,7 @@ testkit::both! {
                 let all: Vec<&Value> = report["rows"].as_array().unwrap().iter().chain([&report["total"]]).collect();
                 assert_eq!(lines.len(), all.len());
                 for (line, row) in lines.iter().zip(all) {
-                    for count in ["opened", "handedOver", "accepted", "closed", "messagesIn", "messagesByAgents"] {
+                    for count in ["opened", "handedOver", "accepted", "closed", "messagesIn", "messagesByAgents", "slaBreached", "rated"] {
                         assert_eq!(line[count], row[count].to_string());
                     }
                     let p90 = row["firstResponse"]["p90"].as_f64().map_or_else(String::new, |s| s.to_string());

@@ -90,6 +90,44 @@ testkit::both! {
         let seen = get(&app, &history, &ben).await;
         assert_eq!((&data(&seen)[1]["content"], &data(&seen)[1]["seqNo"]), (&json!(""), &json!(2)));
         assert_eq!(words(get(&app, &history, &boss).await), "offer a refund");
+        let before = get(&app, &format!("{history}?before=3"), &ben).await;
+        assert_eq!((&data(&before)[1]["content"], &data(&before)[1]["payload"]), (&json!(""), &json!(null)));
+        for whoever in [&ben, &boss] {
+            assert_eq!(data(&get(&app, "/desk/search?q=refund", whoever).await), &json!([]), "it is found");
+        }
+        let summary = post(&app, &format!("/sessions/{id}/summary"), &ben, json!({})).await;
+        assert!(!data(&summary).to_string().contains("refund"), "{:?}", data(&summary));
+    }
+
+    /// Every change of how the desk is set up is on record with who made it, those of single sessions too.
+    async fn every_change_is_on_record(t) {
+        let app = TestApp::new(t).await;
+        let (boss, anna) = (supervisor(&app, "boss").await, agent(&app, "anna").await);
+        let id = session(&app, &boss).await;
+        let put = async |path: &str, who: &User, body: Value| {
+            tick(&app);
+            data(&call(&app, axum::http::Method::PUT, path, Some(who), Some(body)).await).clone()
+        };
+        put("/desk/agents/me", &anna, json!({"state": "online"})).await;
+        put(&format!("/desk/agents/{}", anna.id), &boss, json!({"capacity": 3})).await;
+        put(&format!("/sessions/{id}/labels"), &boss, json!({"labels": ["vip", "refund"]})).await;
+        put(&format!("/sessions/{id}/priority"), &boss, json!({"priority": 7})).await;
+        put("/desk/settings", &boss, json!({"version": 0, "settings": {}})).await;
+        tick(&app);
+        let made = post(&app, "/desk/canned", &boss, json!({"shortcut": "hi", "content": "你好", "shared": true})).await;
+        let canned = data(&made)["id"].as_str().unwrap().to_owned();
+        let all = get(&app, "/desk/audit", &boss).await;
+        let seen: Vec<[&str; 4]> = data(&all).as_array().unwrap().iter().rev()
+            .map(|a| ["actorId", "action", "subject", "reason"].map(|field| a[field].as_str().unwrap_or("")))
+            .collect();
+        assert_eq!(seen, [
+            [anna.id.as_str(), "agent.online", &anna.id, ""],
+            [&boss.id, "agent.capacity", &anna.id, "3"],
+            [&boss.id, "labels", &id, "refund, vip"],
+            [&boss.id, "priority", &id, "7"],
+            [&boss.id, "settings.changed", "settings", "version 1"],
+            [&boss.id, "canned.created", &canned, ""],
+        ]);
     }
 
     /// Without authentication whoever calls supervises.
