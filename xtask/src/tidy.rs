@@ -9,6 +9,7 @@ mod hygiene;
 mod layers;
 mod lex;
 mod locked;
+mod schemas;
 mod shape;
 mod sql;
 mod tables;
@@ -48,6 +49,7 @@ pub fn check(root: &Path) -> Result<()> {
     findings.extend(drivers::check(&sources));
     findings.extend(sql::check(&sources));
     findings.extend(tables::check(&sources));
+    findings.extend(schemas::check(&sources));
     findings.extend(shape::check(&sources));
     findings.extend(hygiene::check(&sources));
     findings.sort();

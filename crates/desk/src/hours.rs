@@ -31,6 +31,7 @@ pub(crate) struct Interval {
 
 /// `09:00` to `18:00`; `24:00` is the end of the day.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = OpenInterval)]
 pub(crate) struct Texts {
     #[schema(example = "09:00")]
     from: String,
@@ -79,6 +80,7 @@ fn minutes(text: &str) -> Option<u16> {
 /// When people answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schema(as = BusinessHours)]
 pub(crate) struct Hours {
     /// An IANA name such as `Asia/Shanghai`.
     pub(crate) zone: String,

@@ -20,6 +20,7 @@ text_enum! {
 
 text_enum! {
     /// Who answers.
+    #[schema(as = SessionStatus)]
     Status {
         /// The assistant.
         Ai = "ai",
@@ -90,6 +91,7 @@ text_enum! {
 
 text_enum! {
     /// What webhooks are told of.
+    #[schema(as = WebhookEvent)]
     Event {
         /// A message of a conversation, whoever said it; nothing internal.
         MessageCreated = "message.created",

@@ -7,10 +7,10 @@ macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident {
         $(#[$fmeta:meta])* $first:ident = $ftext:tt, $($(#[$vmeta:meta])* $variant:ident = $text:tt),+ $(,)?
     }) => {
-        $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
         )]
+        $(#[$meta])*
         pub enum $name {
             $(#[$fmeta])* #[default] #[serde(rename = $ftext)] $first,
             $($(#[$vmeta])* #[serde(rename = $text)] $variant),+

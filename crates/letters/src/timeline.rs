@@ -64,6 +64,7 @@ struct Day {
 /// Something that happened to a letter.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LetterEvent)]
 struct Event {
     r#type: EventType,
     mail_id: String,

@@ -53,7 +53,7 @@ pub(super) async fn get_settings(State(accounts): State<Accounts>, caller: Calle
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
-pub(super) struct SettingsRequest {
+pub(super) struct NotificationSettingsRequest {
     email_notification: Option<bool>,
     push_notification: Option<bool>,
     delivery_reminder: Option<bool>,
@@ -71,7 +71,7 @@ pub(super) struct UpdatedSettings {
 }
 
 /// Update the notification settings
-#[utoipa::path(put, path = "/notification/settings", tag = "accounts", request_body = SettingsRequest,
+#[utoipa::path(put, path = "/notification/settings", tag = "accounts", request_body = NotificationSettingsRequest,
     responses((status = 200, body = OkEnvelope<UpdatedSettings>), Refusals))]
 pub(super) async fn update_settings(
     State(accounts): State<Accounts>,

@@ -18,6 +18,7 @@ use crate::{
 
 text_enum! {
     /// How a report is written.
+    #[schema(as = ReportFormat)]
     Format {
         /// As everything.
         Json = "json",

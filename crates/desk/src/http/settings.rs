@@ -57,7 +57,7 @@ pub(super) async fn get_settings(State(desk): State<Desk>, agent: Agent) -> Desk
 /// A whole document and the version that it changes.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
-pub(super) struct SettingsRequest {
+pub(super) struct DeskSettingsRequest {
     /// That was read.
     version: i64,
     /// All of it; what is missing is as in a new desk.
@@ -68,7 +68,7 @@ pub(super) struct SettingsRequest {
 ///
 /// For supervisors. Puts the whole document in the place of `version`; if somebody else changed it meanwhile, 409. Every
 /// version is kept with who made it.
-#[utoipa::path(put, path = "/desk/settings", tag = "desk", request_body = SettingsRequest,
+#[utoipa::path(put, path = "/desk/settings", tag = "desk", request_body = DeskSettingsRequest,
     responses((status = 200, body = DeskEnvelope<SettingsInfo>), Refusals))]
 pub(super) async fn put_settings(
     State(desk): State<Desk>,

@@ -32,6 +32,7 @@ const BATCH: usize = 500;
 
 text_enum! {
     /// What an imported file is.
+    #[schema(as = ImportFormat)]
     Format {
         /// A table with a header.
         Csv = "csv",
