@@ -66,12 +66,8 @@ struct InHand {
     destinations: HashMap<String, usize>,
 }
 
-/// So many attempts may be lost with their workers.
-const MAX_LOST: i64 = 10;
-
-async fn lost(db: &Db, id: &str) -> db::Result<i64> {
-    store::lost(&mut db.read().await?, id).await
-}
+/// After so many attempts that were lost with their workers a dispatch is a suspect.
+const SUSPECT: i64 = 3;
 
 /// See [`SingleKind::look`].
 #[derive(PartialEq, Eq)]
@@ -196,13 +192,36 @@ impl SingleKind {
         self.freed.notify_one();
     }
 
-    /// One attempt, whatever happens in it. Of a dispatch whose attempts keep being lost it is none: what takes
-    /// the process down with it would do so for ever.
+    /// What becomes of a dispatch whose attempts keep being lost, instead of another attempt now. It may be what takes
+    /// the process down, or stand beside what does: so it waits like one whose attempts fail, and is given up as late,
+    /// and neither makes a process that comes back fall at once, nor is lost to ten restarts within a minute.
+    async fn suspected(&self, db: &Db, dispatch: &Dispatch, now: Timestamp) -> db::Result<Option<Outcome>> {
+        if !dispatch.in_doubt {
+            return Ok(None);
+        }
+        let (times, last) = store::lost(&mut db.read().await?, &dispatch.id).await?;
+        let Some(last) = last.filter(|_| times >= SUSPECT) else { return Ok(None) };
+        let next = self.options.retry.next(times - SUSPECT + 1, dispatch.due_at, last, jitter());
+        Ok(match next {
+            None => Some(Outcome::Dead(format!("given up: its worker was lost {times} times"))),
+            Some(until) if until > now => {
+                let reason = format!("its worker was lost {times} times");
+                Some(Outcome::Snooze { until, reason })
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// One attempt, whatever happens in it; none of a suspect whose time has not come.
     pub(crate) async fn attempt(&self, db: &Db, dispatch: Dispatch, clock: &Clock) -> Finished {
         let started = clock.now();
-        if dispatch.in_doubt && matches!(lost(db, &dispatch.id).await, Ok(n) if n >= MAX_LOST) {
-            let outcome = Outcome::Dead(format!("given up: its worker was lost {MAX_LOST} times"));
-            return Finished { dispatch, outcome, started, ended: started };
+        match self.suspected(db, &dispatch, started).await {
+            Ok(None) => {}
+            Ok(Some(outcome)) => return Finished { dispatch, outcome, started, ended: started },
+            Err(error) => {
+                let outcome = retry(&format!("the record of lost attempts cannot be read: {error}"));
+                return Finished { dispatch, outcome, started, ended: started };
+            }
         }
         metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind)
             .record(started.since(dispatch.due_at).as_secs_f64());

@@ -323,12 +323,13 @@ pub(crate) async fn rescue(
     give_back(tx, now, lost, "the worker was lost before the end was recorded").await
 }
 
-/// How many attempts of a dispatch were lost with their workers.
-pub(crate) async fn lost(conn: &mut Conn, id: &str) -> Result<i64> {
-    let (n,): (i64,) = conn
-        .one(sql!("SELECT COUNT(*) FROM attempts WHERE dispatch_id = $1 AND outcome = 'lost'"), args![id])
-        .await?;
-    Ok(n)
+/// How many attempts of a dispatch were lost with their workers, and when the last one was found so.
+pub(crate) async fn lost(conn: &mut Conn, id: &str) -> Result<(i64, Option<Timestamp>)> {
+    conn.one(
+        sql!("SELECT COUNT(*), MAX(started_at) FROM attempts WHERE dispatch_id = $1 AND outcome = 'lost'"),
+        args![id],
+    )
+    .await
 }
 
 /// Gives back all that `owner` holds.

@@ -28,17 +28,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const NOTES: usize = 20_000;
 const ACTS: usize = 3_000;
-/// `{url}\n{file}\n{which life}`: the test binary is its own worker.
+/// `{url}\n{file}\n{seconds}`: the test binary is its own worker.
 const WORKER: &str = "HONGYAN_TEST_CRASH_WORKER";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker() {
     #[expect(clippy::disallowed_methods, reason = "how the test speaks to its worker")]
     let Ok(job) = std::env::var(WORKER) else { return };
-    let [url, file, life] = job.lines().collect::<Vec<_>>()[..] else { panic!("{job}") };
+    let [url, file, later] = job.lines().collect::<Vec<_>>()[..] else { panic!("{job}") };
     let clock = Clock::system();
-    // Each life a minute later, so that the leases of the one before have run out.
-    clock.adjust(life.parse::<i64>().unwrap() * 60_000_000);
+    clock.adjust(later.parse::<i64>().unwrap() * 1_000_000);
     let act = {
         let file = file.to_owned();
         Act::new(move |d| {
@@ -59,10 +58,13 @@ async fn worker() {
     std::future::pending().await
 }
 
-fn spawn(t: &TestDb, file: &Path, life: usize) -> Child {
+/// So many seconds each life is later than the one before: its leases have run out.
+const LIFE: i64 = 31;
+
+fn spawn(t: &TestDb, file: &Path, later: i64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "worker", "--nocapture"])
-        .env(WORKER, format!("{}\n{}\n{life}", t.url, file.display()))
+        .env(WORKER, format!("{}\n{}\n{later}", t.url, file.display()))
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap()
@@ -70,6 +72,16 @@ fn spawn(t: &TestDb, file: &Path, life: usize) -> Child {
 
 async fn left(t: &TestDb) -> i64 {
     count(&t.db, "scheduled").await + count(&t.db, "running").await
+}
+
+/// Whether at most `n` are left within so long.
+async fn gets_to(t: &TestDb, n: i64, within: Duration) -> bool {
+    let gets = async {
+        while left(t).await > n {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(within, gets).await.is_ok()
 }
 
 testkit::both! {
@@ -85,31 +97,30 @@ testkit::both! {
         let file = t.dir.path().join("acts");
         std::fs::write(&file, "").unwrap();
         let (begun, mut kills) = (Instant::now(), 0);
-        for life in 0.. {
+        while kills < 40 && begun.elapsed() < Duration::from_secs(15) {
             let before = left(&t).await;
-            let mut child = spawn(&t, &file, life);
-            // It has begun to get things done: however slow the machine, no dispatch loses worker after worker without
-            // any being of use, which is what the engine takes for a killer.
-            tokio::time::timeout(Duration::from_secs(60), async {
-                while left(&t).await == before {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await
-            .unwrap();
+            let mut child = spawn(&t, &file, LIFE * kills);
+            // It has begun to get things done: however slow the machine, each life is of use.
+            gets_to(&t, before - 1, Duration::from_secs(10)).await;
             let [a] = kernel::id::random::<1>().unwrap();
-            let spell = Duration::from_millis(60 + u64::from(a));
-            let last = kills >= 40 || begun.elapsed() > Duration::from_secs(15);
-            let done = async { while left(&t).await > 0 { tokio::task::yield_now().await; } };
-            let all = tokio::time::timeout(if last { Duration::from_secs(60) } else { spell }, done).await.is_ok();
+            let all = gets_to(&t, 0, Duration::from_millis(60 + u64::from(a))).await;
             child.kill().unwrap();
             child.wait().unwrap();
-            assert!(all || !last, "{} are left after a minute of work", left(&t).await);
             if all {
                 break;
             }
             kills += 1;
         }
+        // What lost worker after worker waits for up to an hour; the first quiet life finds what the last one lost.
+        for hour in 1..=2 {
+            if left(&t).await > 0 {
+                let mut child = spawn(&t, &file, LIFE * kills + 3600 * hour);
+                gets_to(&t, 0, Duration::from_secs(30)).await;
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+        }
+        assert_eq!(left(&t).await, 0, "are left");
         assert!(kills >= 3, "the work was done after {kills} kills");
         let effects = effects(&t.db).await;
         assert_eq!(effects.len(), NOTES);

@@ -36,6 +36,23 @@ async fn lease(db: &Db, id: &str) -> Option<Timestamp> {
     row.0
 }
 
+/// Runs what is due, and falls as soon as the attempt of this number has begun; whether one has.
+async fn killed(engine: &Engine, gate: &Gate, number: usize) -> bool {
+    let engine = engine.clone();
+    let mut doomed = tokio::spawn(async move { engine.run_due().await });
+    tokio::select! {
+        _ = gate.begun(number) => {
+            doomed.abort();
+            assert!(doomed.await.unwrap_err().is_cancelled());
+            true
+        }
+        end = &mut doomed => {
+            end.unwrap().unwrap();
+            false
+        }
+    }
+}
+
 testkit::both! {
     MIGRATIONS;
 
@@ -103,24 +120,47 @@ testkit::both! {
     }
 
     /// What takes its worker down each time is given up, and its end is told.
+    /// What takes its process down each time is tried at once three times, then ever less often, and given up when it
+    /// would be too late by its kind's policy.
     async fn a_killer_is_given_up(t) {
         let (clock, sim) = sim();
         let gate = Gate::new();
-        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
-        for n in 1..=10 {
-            let doomed = engine(&t.db, &clock, &gate);
-            let doomed = tokio::spawn(async move { doomed.run_due().await });
-            gate.begun(n).await;
-            doomed.abort();
-            assert!(doomed.await.unwrap_err().is_cancelled());
+        let due = clock.now();
+        enqueue(&t.db, due, &[new("act", "one", due)]).await;
+        let mut tried = Vec::new();
+        while record(&t.db, "one/act").await.0.state != "dead" {
+            if killed(&engine(&t.db, &clock, &gate), &gate, tried.len() + 1).await {
+                tried.push(clock.now().since(due).as_secs() / 60);
+            }
             sim.advance(Duration::from_secs(31));
         }
-        engine(&t.db, &clock, &gate).run_due().await.unwrap();
-        assert_eq!(gate.log().len(), 10, "it was tried once more");
         let (r, _) = record(&t.db, "one/act").await;
-        assert_eq!(r.state, "dead");
-        assert_eq!(r.answer.as_deref(), Some("given up: its worker was lost 10 times"));
+        assert_eq!(r.answer.as_deref(), Some(format!("given up: its worker was lost {} times", tried.len()).as_str()));
         assert_eq!(ends(&t.db).await.len(), 1);
+        // Found lost half a minute after each; then 1, 2, 4, 8, 16, 32, 60 minutes, for three hours.
+        assert!((9..=11).contains(&tried.len()) && tried[2] <= 2 && tried[5] >= 7, "{tried:?}");
+        assert!(tried.last().is_some_and(|last| (90..180).contains(last)), "{tried:?}");
+    }
+
+    /// A process that falls again and again for another reason, within minutes: what it held waits, and is done.
+    async fn what_stood_beside_a_killer_is_done(t) {
+        let (clock, sim) = sim();
+        let gate = Gate::new();
+        enqueue(&t.db, clock.now(), &[new("act", "one", clock.now())]).await;
+        let mut begun = 0;
+        for _ in 0..20 {
+            begun += usize::from(killed(&engine(&t.db, &clock, &gate), &gate, begun + 1).await);
+            sim.advance(Duration::from_secs(31));
+        }
+        assert!((4..10).contains(&begun), "{begun} attempts were begun within ten minutes");
+        assert_eq!(record(&t.db, "one/act").await.0.state, "scheduled");
+        sim.advance(Duration::from_secs(3600));
+        let engine = engine(&t.db, &clock, &gate);
+        let running = tokio::spawn(async move { engine.run_due().await });
+        gate.begun(begun + 1).await;
+        gate.let_go(1);
+        running.await.unwrap().unwrap();
+        assert_eq!(record(&t.db, "one/act").await.0.state, "done");
     }
 
     async fn heartbeats_keep_a_long_attempt(t) {
