@@ -123,18 +123,30 @@ async fn tell_customer(
     Ok(())
 }
 
+/// The wait for the first answer of a person.
+const FIRST_RESPONSE: &str = "first_response";
+
+/// Until when a wait of this kind that began then is within its target, if there is one.
+pub(crate) fn target(settings: &DeskSettings, kind: &str, since: Timestamp) -> Option<Timestamp> {
+    let seconds = match kind {
+        FIRST_RESPONSE => settings.first_response_seconds,
+        _ => settings.next_response_seconds,
+    };
+    let target = crate::settings::span(seconds?);
+    Some(settings.hours.as_ref().map_or(since + target, |hours| hours.after(since, target)))
+}
+
 /// The wait of a locked session's customer, if there is a target for it and it is not on record.
 async fn begin_wait(tx: &mut Tx, row: &SessionRow, settings: &DeskSettings, now: Timestamp) -> Result<()> {
     let Some(waiting) = row.waiting_since else { return Ok(()) };
-    let (kind, target, since) = match (row.first_response_at, row.handed_over_at) {
-        (None, Some(handed_over)) => ("first_response", settings.first_response_seconds, handed_over),
-        _ => ("next_response", settings.next_response_seconds, waiting),
+    let (kind, since) = match (row.first_response_at, row.handed_over_at) {
+        (None, Some(handed_over)) => (FIRST_RESPONSE, handed_over),
+        _ => ("next_response", waiting),
     };
-    let Some(target) = target.map(crate::settings::span) else { return Ok(()) };
+    let Some(due_at) = target(settings, kind, since) else { return Ok(()) };
     if store::open_wait(tx, &row.id).await?.is_some() {
         return Ok(());
     }
-    let due_at = settings.hours.as_ref().map_or(since + target, |hours| hours.after(since, target));
     let id = kernel::id::new("sla", now);
     store::begin_wait(tx, &id, &row.id, kind, (since, due_at)).await?;
     watch::wait(tx, row, &id, due_at, now).await

@@ -103,7 +103,7 @@ async fn assign(desk: &Desk, tx: &mut Tx, now: Timestamp) -> Result<()> {
         let rows = store::lock_waiting(tx, &next).await?;
         let mut free = free(desk, tx, &settings, true, now).await?;
         for mut row in rows {
-            let Some(agent) = choose(tx, &row, &mut free).await? else { break };
+            let Some(agent) = choose(tx, &row, &mut free, now).await? else { break };
             give(tx, &mut row, agent, &mut told, now).await?;
             left = left.saturating_sub(1);
         }
@@ -146,7 +146,7 @@ async fn free(
 }
 
 /// Who is given this session; their room is less by one then.
-async fn choose(tx: &mut Tx, row: &SessionRow, free: &mut [Free]) -> Result<Option<String>> {
+async fn choose(tx: &mut Tx, row: &SessionRow, free: &mut [Free], now: Timestamp) -> Result<Option<String>> {
     let last = store::last_agent(tx, row).await?;
     let known = free.iter().position(|f| f.room > 0 && Some(&f.agent.agent_id) == last.as_ref());
     let idle = || {
@@ -156,6 +156,8 @@ async fn choose(tx: &mut Tx, row: &SessionRow, free: &mut [Free]) -> Result<Opti
     let Some(chosen) = known.or_else(idle).and_then(|n| free.get_mut(n)) else { return Ok(None) };
     chosen.room = chosen.room.saturating_sub(1);
     chosen.in_hand = chosen.in_hand.saturating_add(1);
+    // The next one of this round goes to somebody else.
+    chosen.agent.given_at = Some(now);
     Ok(Some(chosen.agent.agent_id.clone()))
 }
 

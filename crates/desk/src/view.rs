@@ -1,5 +1,6 @@
 //! What the API shows of sessions and messages: the seed's fields, and what else an agent needs.
 
+use httpkit::text_enum;
 use kernel::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -83,6 +84,28 @@ impl SessionInfo {
     }
 }
 
+text_enum! {
+    /// Who said something, as the contract has it: what the desk says itself is the assistant's, with `notice`.
+    Speaker {
+        /// The customer.
+        Customer = "customer",
+        /// The assistant, or the desk itself.
+        Ai = "ai",
+        /// A person of ours.
+        Manual = "manual",
+    }
+}
+
+impl From<SenderType> for Speaker {
+    fn from(sender: SenderType) -> Self {
+        match sender {
+            SenderType::Customer => Self::Customer,
+            SenderType::Ai | SenderType::System => Self::Ai,
+            SenderType::Manual => Self::Manual,
+        }
+    }
+}
+
 /// A message.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -92,8 +115,10 @@ pub(crate) struct MessageInfo {
     session_id: String,
     /// Its place in its session, from 1, without gaps.
     seq_no: i64,
-    sender_type: SenderType,
+    sender_type: Speaker,
     sender_id: String,
+    /// Said by the desk itself rather than by the assistant or a person: a hand-over, the hours, what happened.
+    notice: bool,
     content: String,
     /// `text`, `image`, `voice`, `video`, `file`, `note`, `event`, or the channel's own type.
     msg_type: String,
@@ -115,7 +140,8 @@ impl From<&MessageRow> for MessageInfo {
             msg_id: row.id.clone(),
             session_id: row.session_id.clone(),
             seq_no: row.seq,
-            sender_type: row.sender_type,
+            sender_type: row.sender_type.into(),
+            notice: row.sender_type == SenderType::System,
             sender_id: row.sender_id.clone(),
             content: row.content.clone(),
             msg_type: row.msg_type.clone(),

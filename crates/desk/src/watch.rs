@@ -10,7 +10,7 @@ use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Desk, frames,
+    Desk, follow, frames,
     model::{Actor, Command, HandoverReason, Status, Step},
     ops,
     settings::{DeskSettings, span},
@@ -212,6 +212,15 @@ impl Watchdog {
     async fn breach(&self, session: &str, id: &str, now: Timestamp) -> Result<Found> {
         let mut tx = self.desk.db().begin().await?;
         let Some(row) = store::lock(&mut tx, session).await? else { return Ok(Found::Nothing) };
+        let Some(wait) = store::wait(&mut tx, id).await? else { return Ok(Found::Nothing) };
+        // By the target that holds now.
+        let settings = store::settings(&mut tx).await?;
+        let Some(due) = follow::target(&settings, &wait.kind, wait.since) else { return Ok(Found::Nothing) };
+        if now < due {
+            store::move_wait(&mut tx, id, due).await?;
+            tx.commit().await?;
+            return Ok(Found::NotYet(due));
+        }
         let owner = row.manual_cs_id.as_deref().filter(|_| row.status == Status::Manual);
         if !store::breach(&mut tx, id, owner, now).await? {
             return Ok(Found::Nothing);

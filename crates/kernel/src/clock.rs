@@ -1,7 +1,8 @@
 //! [`Clock`]: where the time comes from, and how to wait for it.
 //!
 //! Promises: [`Clock::sleep_until`] never returns before `now()` has reached its argument, however the
-//! wall clock is set meanwhile; after a jump forward it returns within [`SLICE`]. A simulated clock
+//! wall clock is set meanwhile; after a jump forward it returns within [`SLICE`]. [`Clock::sleep`] lasts as long as it was
+//! asked to, however the wall clock is set. A simulated clock
 //! ([`Sim`]) moves only when a test moves it, and wakes those who sleep.
 
 use std::sync::{
@@ -93,9 +94,17 @@ impl Clock {
         }
     }
 
-    /// Waits for `d`.
+    /// Waits for `d`, as long as it takes: a wall clock that is set meanwhile changes nothing. For whatever is done every
+    /// so often, or must not last longer; what is due at a time waits with [`Clock::sleep_until`].
     pub async fn sleep(&self, d: Duration) {
-        self.sleep_until(self.now() + d).await;
+        match self {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that sleeps, by the monotonic clock"
+            )]
+            Self::System(_) => tokio::time::sleep(d).await,
+            Self::Sim(_) => self.sleep_until(self.now() + d).await,
+        }
     }
 }
 
@@ -145,6 +154,18 @@ mod tests {
         sim.set("2020-01-01T00:00:00Z".parse().unwrap());
         sim.set(due);
         assert_eq!(sleeper.await.unwrap(), due);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_keeps_nobody_who_waits_for_a_while() {
+        let clock = Clock::system();
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_millis(30)).await }
+        });
+        tokio::task::yield_now().await;
+        clock.adjust(-3_600_000_000);
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
     }
 
     #[tokio::test]

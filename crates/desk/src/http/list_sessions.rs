@@ -70,7 +70,7 @@ pub(super) async fn list_sessions(
         before: before.as_ref().map(|before| before.0.as_str()),
         limit,
     };
-    let mut conn = desk.db().read().await?;
+    let mut conn = desk.db().snapshot().await?;
     let rows = store::list(&mut conn, &filter).await?;
     desk_ok(details(&mut conn, &rows).await?)
 }

@@ -24,41 +24,82 @@ pub(crate) struct Filter<'a> {
     pub(crate) limit: i64,
 }
 
-/// What a list is narrowed by; `$5`, `$6` and the limit differ.
+/// What else a list is narrowed by; `$1` and `$2`.
 macro_rules! narrowed {
     () => {
-        " FROM desk_sessions
-         WHERE (CAST($1 AS TEXT) IS NULL OR status = $1) AND (CAST($2 AS TEXT) IS NULL OR manual_cs_id = $2)
-            AND (CAST($3 AS TEXT) IS NULL OR channel_type = $3)
-            AND (CAST($4 AS TEXT) IS NULL OR manual_cs_id = $4 OR status IN ('ai', 'pending'))
-            AND (CAST($5 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM desk_session_labels
-                WHERE session_id = desk_sessions.id AND label = $5))"
+        " AND (CAST($1 AS TEXT) IS NULL OR channel_type = $1)
+          AND (CAST($2 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM desk_session_labels
+             WHERE session_id = desk_sessions.id AND label = $2))"
     };
 }
 
-/// Sessions, the newest first, or as they wait.
+/// Sessions, the newest first, or as they wait. State by state, each along an index: among a million closed sessions the few
+/// that wait are as near as ever. `conn` is a snapshot, so that none is missed on its way from state to state.
 pub(crate) async fn list(conn: &mut Conn, f: &Filter<'_>) -> Result<Vec<SessionRow>> {
     if f.queue {
+        if f.owner.is_some() || f.status.is_some_and(|status| status != Status::Pending) {
+            return Ok(Vec::new());
+        }
         return conn
             .all(
                 sql!(concat!(
                     "SELECT ",
                     sessions::columns!(),
+                    " FROM desk_sessions WHERE status = 'pending'",
                     narrowed!(),
-                    " AND status = 'pending' ORDER BY priority DESC, waiting_since, id LIMIT $6"
+                    " ORDER BY priority DESC, waiting_since, id LIMIT $3"
                 )),
-                args![f.status, f.owner, f.channel_type, f.seen_by, f.label, f.limit],
+                args![f.channel_type, f.label, f.limit],
             )
             .await;
     }
+    let mut rows: Vec<SessionRow> = Vec::new();
+    for status in [Status::Ai, Status::Pending, Status::Manual, Status::Closed] {
+        if f.status.is_some_and(|wanted| wanted != status) {
+            continue;
+        }
+        let is_somebodys = matches!(status, Status::Manual | Status::Closed);
+        let owner = match (f.owner, f.seen_by.filter(|_| is_somebodys)) {
+            (Some(wanted), Some(agent)) if wanted != agent => continue,
+            (Some(owner), _) | (None, Some(owner)) => Some(owner),
+            (None, None) => None,
+        };
+        rows.extend(of_status(conn, f, status, owner).await?);
+    }
+    rows.sort_unstable_by(|a, b| b.id.cmp(&a.id));
+    rows.truncate(usize::try_from(f.limit).unwrap_or(usize::MAX));
+    Ok(rows)
+}
+
+async fn of_status(
+    conn: &mut Conn,
+    f: &Filter<'_>,
+    status: Status,
+    owner: Option<&str>,
+) -> Result<Vec<SessionRow>> {
+    let Some(owner) = owner else {
+        return conn
+            .all(
+                sql!(concat!(
+                    "SELECT ",
+                    sessions::columns!(),
+                    " FROM desk_sessions WHERE status = $3",
+                    narrowed!(),
+                    " AND (CAST($4 AS TEXT) IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
+                )),
+                args![f.channel_type, f.label, status, f.before, f.limit],
+            )
+            .await;
+    };
     conn.all(
         sql!(concat!(
             "SELECT ",
             sessions::columns!(),
+            " FROM desk_sessions WHERE manual_cs_id = $6 AND status = $3",
             narrowed!(),
-            " AND (CAST($6 AS TEXT) IS NULL OR id < $6) ORDER BY id DESC LIMIT $7"
+            " AND (CAST($4 AS TEXT) IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
         )),
-        args![f.status, f.owner, f.channel_type, f.seen_by, f.label, f.before, f.limit],
+        args![f.channel_type, f.label, status, f.before, f.limit, owner],
     )
     .await
 }

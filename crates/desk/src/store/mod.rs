@@ -48,7 +48,7 @@ pub(crate) use sessions::{
     NewSession, SessionRow, change, lock, lock_open, name_customer, note_reply, open, session,
 };
 pub(crate) use settings::{SettingsRow, older_settings, put_settings, settings, settings_row};
-pub(crate) use sla::{SlaRow, begin_wait, breach, end_wait, open_wait, wait};
+pub(crate) use sla::{SlaRow, begin_wait, breach, end_wait, move_wait, open_wait, wait};
 pub(crate) use streams::*;
 pub(crate) use turns::{TurnRow, end_turn, is_unanswered, last_outcomes, recent, turn_is_over, turns};
 pub(crate) use webhooks::tell;

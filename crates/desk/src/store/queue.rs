@@ -78,9 +78,13 @@ pub(crate) async fn last_agent(conn: &mut Conn, row: &SessionRow) -> Result<Opti
 /// The customer waits from now on, unless they did.
 pub(crate) async fn waits(tx: &mut Tx, row: &mut SessionRow, now: Timestamp) -> Result<()> {
     row.waiting_since = row.waiting_since.or(Some(now));
+    if row.first_response_at.is_none() {
+        // Somebody took over while nobody waited: the wait for their first answer begins here.
+        row.handed_over_at = row.handed_over_at.max(row.waiting_since);
+    }
     tx.exec(
-        sql!("UPDATE desk_sessions SET waiting_since = $2 WHERE id = $1"),
-        args![&row.id, row.waiting_since],
+        sql!("UPDATE desk_sessions SET waiting_since = $2, handed_over_at = $3 WHERE id = $1"),
+        args![&row.id, row.waiting_since, row.handed_over_at],
     )
     .await
     .map(drop)

@@ -182,6 +182,8 @@ pub(crate) async fn change(
     now: Timestamp,
 ) -> Result<()> {
     let from = row.state();
+    // From the assistant to people: as long as none of them answered, that is when the wait for an answer began.
+    let to_people = from.status == Status::Ai && row.first_response_at.is_none();
     let reason = match command {
         Command::HandOver(reason) | Command::Requeue(reason) => Some(reason.as_str()),
         Command::Reassign { reason, .. } => reason.as_deref(),
@@ -196,12 +198,12 @@ pub(crate) async fn change(
         Status::Pending => {
             // Whoever goes back to the queue keeps the place.
             row.waiting_since = row.waiting_since.or(Some(now));
-            row.handed_over_at = row.handed_over_at.or(Some(now));
+            row.handed_over_at = row.handed_over_at.filter(|_| !to_people).or(Some(now));
             row.handover_reason = reason.map(str::to_owned);
         }
         Status::Manual => {
             row.accepted_at = row.accepted_at.or(Some(now));
-            row.handed_over_at = row.handed_over_at.or(Some(now));
+            row.handed_over_at = row.handed_over_at.filter(|_| !to_people).or(Some(now));
         }
         Status::Ai => row.waiting_since = None,
         Status::Closed => {

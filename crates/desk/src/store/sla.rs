@@ -70,6 +70,11 @@ pub(crate) async fn end_wait(tx: &mut Tx, session: &str, answered: bool, now: Ti
     .map(drop)
 }
 
+/// A wait's target has become another.
+pub(crate) async fn move_wait(tx: &mut Tx, id: &str, due_at: Timestamp) -> Result<()> {
+    tx.exec(sql!("UPDATE desk_sla SET due_at = $2 WHERE id = $1"), args![id, due_at]).await.map(drop)
+}
+
 /// A wait is longer than its target; who has the session then. Whether that is news.
 pub(crate) async fn breach(tx: &mut Tx, id: &str, agent: Option<&str>, now: Timestamp) -> Result<bool> {
     let new = tx

@@ -29,13 +29,12 @@ const UNUSED: Duration = days(3);
 impl Desk {
     /// Looks after this node's sockets.
     pub(super) async fn tend(&self, closed: &CancellationToken) {
-        let mut beat = self.clock().now() + HEARTBEAT;
-        let round = || self.clock().sleep(PRESENCE);
-        while closed.run_until_cancelled(round()).await.is_some() {
-            let beats = self.clock().now() >= beat;
-            if beats {
-                beat = self.clock().now() + HEARTBEAT;
-            }
+        // In rounds, not by the clock on the wall, which may be set.
+        let a_beat = HEARTBEAT.as_millis().div_ceil(PRESENCE.as_millis());
+        let mut rounds = 0;
+        while closed.run_until_cancelled(self.clock().sleep(PRESENCE)).await.is_some() {
+            rounds = (rounds + 1) % a_beat;
+            let beats = rounds == 0;
             if let Err(error) = self.round(beats).await {
                 tracing::warn!(%error, "the desk's sockets cannot be looked after; the next round is soon");
             }

@@ -158,7 +158,7 @@ impl Turns {
         if !policy.first {
             return Ok(Verdict::hand_over(HandoverReason::Policy));
         }
-        if desk.clock().now().since(due_at) > policy.stale {
+        if desk.clock().now().since(due_at) > policy.stale || reading.came_late(policy.stale) {
             return Ok(Verdict::hand_over(HandoverReason::Failure));
         }
         tokio::select! {

@@ -1,5 +1,7 @@
 //! What a turn sees: the session as it was read, the conversation, and the question that is open.
 
+use std::time::Duration;
+
 use assistant::Message;
 use db::{Conn, Result};
 use serde_json::Value;
@@ -66,6 +68,14 @@ impl Reading {
         let until_last = self.messages.get(..last).unwrap_or_default();
         let handed_over = until_last.iter().rposition(is_notice).map_or(0, |at| at + 1);
         answered.max(handed_over)
+    }
+
+    /// Whether what is open came to us so long after the customer wrote it: after an outage, or with the history of an account
+    /// that was connected just now.
+    pub(crate) fn came_late(&self, stale: Duration) -> bool {
+        let open = self.messages.get(self.open_from()..).unwrap_or_default();
+        let last = open.iter().rfind(|m| m.sender_type == SenderType::Customer);
+        last.is_some_and(|m| m.created_at.since(m.sent_at) > stale)
     }
 
     /// What is to be answered.

@@ -23,6 +23,33 @@ async fn owners(app: &TestApp, boss: &User) -> BTreeMap<String, String> {
 testkit::both! {
     &testkit::app::migrations();
 
+    /// Many who wait are shared out among all who are free, not given to one agent after the other.
+    async fn a_queue_is_shared_out(t) {
+        let app = TestApp::new(t).await;
+        let boss = supervisor(&app, "boss").await;
+        let mut agents = Vec::new();
+        for name in ["anna", "ben", "carla"] {
+            let who = agent(&app, name).await;
+            app.system.desk.agent_seen(&who.id).await.unwrap();
+            // Each was given something at another time.
+            let id = session(&app, &format!("first_{name}")).await;
+            data(&post(&app, &format!("/sessions/{id}/takeover"), &who, json!({})).await);
+            data(&post(&app, &format!("/sessions/{id}/close"), &who, json!({})).await);
+            app.advance_to(app.now() + Duration::from_secs(60)).await;
+            agents.push(who);
+        }
+        for n in 0..6 {
+            waiting(&app, &format!("wm_{n}"), &boss).await;
+        }
+        settings(&app, &boss, json!({"assignment": "auto"})).await;
+        app.run_due().await;
+        let list = get(&app, "/sessions?status=manual", &boss).await;
+        for who in &agents {
+            let own = data(&list).as_array().unwrap().iter().filter(|s| s["manualCsId"] == who.id.as_str()).count();
+            assert_eq!(own, 2, "{list:?}");
+        }
+    }
+
     /// One says oneself whether one is there; supervisors see and decide how much each is given.
     async fn states_and_capacity(t) {
         let app = TestApp::new(t).await;

@@ -149,7 +149,8 @@ impl Assisted {
         let history = self.history(id).await;
         let sent = history.iter().filter(|m| outbound.iter().any(|(id,)| m["msgId"] == id.as_str()));
         let text = |v: &Value| v.as_str().unwrap().to_owned();
-        sent.map(|m| (text(&m["senderType"]), text(&m["content"]))).collect()
+        let who = |m: &Value| if m["notice"] == true { "notice".to_owned() } else { text(&m["senderType"]) };
+        sent.map(|m| (who(m), text(&m["content"]))).collect()
     }
 
     /// The last thing that goes to the customer.

@@ -34,7 +34,7 @@ testkit::both! {
         let history = get(&app, &format!("/sessions/{id}/history"), &anna).await;
         shape(data(&history), &json!([{
             "msgId": "id:msg", "sessionId": format!("={id}"), "seqNo": 1, "senderType": "=customer",
-            "senderId": "=wm_1", "content": "=你好", "msgType": "=text", "payload": null, "status": "=received",
+            "senderId": "=wm_1", "notice": false, "content": "=你好", "msgType": "=text", "payload": null, "status": "=received",
             "failReason": null, "sentAt": "time", "createdAt": "time",
         }]));
     }
@@ -57,7 +57,7 @@ testkit::both! {
         let sent = post(&app, &path("message"), &anna, json!({"content": "您好\n请问…"})).await;
         shape(data(&sent), &json!({
             "msgId": "id:msg", "sessionId": format!("={id}"), "seqNo": 2, "senderType": "=manual",
-            "senderId": format!("={}", anna.id), "content": "=您好\n请问…", "msgType": "=text", "payload": null,
+            "senderId": format!("={}", anna.id), "notice": false, "content": "=您好\n请问…", "msgType": "=text", "payload": null,
             "status": "=queued", "failReason": null, "sentAt": "time", "createdAt": "time",
         }));
         post(&app, &path("message"), &ben, json!({"content": "我来"})).await.refused(403, &["manualCsId"]);

@@ -126,7 +126,7 @@ testkit::both! {
             "type": "=new_message", "sessionId": format!("={id}"), "seq": 2,
             "data": {
                 "msgId": "id:msg", "sessionId": format!("={id}"), "seqNo": 2, "senderType": "=customer",
-                "senderId": "=wm_1", "content": "=在吗", "msgType": "=text", "payload": null, "status": "=received",
+                "senderId": "=wm_1", "notice": false, "content": "=在吗", "msgType": "=text", "payload": null, "status": "=received",
                 "failReason": null, "sentAt": "time", "createdAt": "time",
             },
         }));

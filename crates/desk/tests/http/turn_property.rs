@@ -177,7 +177,7 @@ impl Story<'_> {
 
 /// Who said the last thing that is not the desk's own.
 fn last_of_people(history: &[Value]) -> Option<&str> {
-    let said = history.iter().rev().find(|m| m["senderType"] != "system" && m["status"] != "internal");
+    let said = history.iter().rev().find(|m| m["notice"] != true && m["status"] != "internal");
     said.and_then(|m| m["senderType"].as_str())
 }
 

@@ -142,6 +142,6 @@ testkit::both! {
         }
         working.await.unwrap();
         let sent = desk.last_sent(&id).await;
-        assert!(sent == ("ai".to_owned(), REFUND.to_owned()) || sent.0 == "system", "{sent:?}");
+        assert!(sent == ("ai".to_owned(), REFUND.to_owned()) || sent.0 == "notice", "{sent:?}");
     }
 }

@@ -7,7 +7,7 @@ use testkit::app::shape;
 
 use crate::{
     assisted::{Assisted, INVOICE, REFUND, Stub},
-    desk::{agent, data, get},
+    desk::{agent, data, get, receive, words},
 };
 
 fn handed(reason: &str) -> (String, Option<String>) {
@@ -44,6 +44,25 @@ testkit::both! {
         let id = desk.writes("c2", "How can I get an invoice?").await;
         desk.turn().await;
         assert_eq!(desk.last_sent(&id).await, ("ai".to_owned(), INVOICE.to_owned()));
+    }
+
+    /// What reaches us hours after it was written (an outage, an account that was just connected) goes to people, who know
+    /// what became of it; what an agent gave back after half an hour is answered.
+    async fn a_question_of_hours_ago_goes_to_people(t) {
+        let desk = Assisted::new(t).await;
+        let mut old = words(&desk.app, "old", "c1", "退款多久到账");
+        old.sent_at = desk.app.now() - Duration::from_secs(5 * 3600);
+        receive(&desk.app, &[old]).await;
+        desk.turn().await;
+        let list = get(&desk.app, "/sessions", &desk.boss).await;
+        let session = &data(&list)[0];
+        assert_eq!((&session["status"], &session["handoverReason"]), (&json!("pending"), &json!("failure")));
+        let id = desk.writes("c2", "退款多久到账").await;
+        desk.act(&id, "takeover", &desk.boss, json!({})).await;
+        desk.app.advance_to(desk.app.now() + Duration::from_secs(1800)).await;
+        desk.act(&id, "handback", &desk.boss, json!({})).await;
+        desk.turn().await;
+        assert_eq!(desk.sent(&id).await, [("ai".to_owned(), REFUND.to_owned())]);
     }
 
     /// What comes in quick succession is answered once, together.
@@ -122,7 +141,7 @@ testkit::both! {
             let session = desk.session(&id).await;
             assert_eq!((&session["status"], &session["handoverReason"]), (&json!("pending"), &json!(reason)), "{text}");
             let sent = desk.sent(&id).await;
-            assert!(sent.len() == 1 && sent[0].0 == "system" && sent[0].1.contains(said), "{sent:?}");
+            assert!(sent.len() == 1 && sent[0].0 == "notice" && sent[0].1.contains(said), "{sent:?}");
             let history = desk.history(&id).await;
             let event = history.last().unwrap();
             assert_eq!((&event["msgType"], &event["status"]), (&json!("event"), &json!("internal")));
@@ -242,7 +261,7 @@ testkit::both! {
             let id = desk.writes(&format!("i{n}"), text).await;
             desk.turn().await;
             assert_eq!(desk.session(&id).await["status"], "pending", "{text}");
-            assert_eq!(desk.last_sent(&id).await.0, "system");
+            assert_eq!(desk.last_sent(&id).await.0, "notice");
         }
     }
 

@@ -149,6 +149,34 @@ testkit::both! {
         assert_eq!(kept, expected.map(|(kind, answered, late)| (kind.to_owned(), answered, late)));
     }
 
+    /// A wait begins when a customer begins to wait for people: not when somebody took over while nobody waited, and after the
+    /// assistant had the session again, not when people had it first. A target that was made longer lets them wait on.
+    async fn a_wait_begins_with_the_customer(t) {
+        let app = TestApp::new(t).await;
+        let (anna, boss) = (agent(&app, "anna").await, supervisor(&app, "boss").await);
+        let targets = |seconds: i64| json!({"firstResponseSeconds": seconds});
+        settings(&app, &boss, targets(60)).await;
+        let id = take(&app, "wm_1", &anna).await;
+        later(&app, 3600).await;
+        let asked = app.now().micros();
+        receive(&app, &[words(&app, "m2", "wm_1", "在吗")]).await;
+        later(&app, 50).await;
+        let (_, since, due, _, late) = rows(&app).await.pop().unwrap();
+        assert_eq!((since, due, late), (asked, asked + 60_000_000, false), "they took over an hour before");
+        // Given back unanswered, asked for again a day later.
+        data(&post(&app, &format!("/sessions/{id}/handback"), &anna, json!({})).await);
+        later(&app, 86_400).await;
+        let again = app.now().micros();
+        data(&post(&app, &format!("/sessions/{id}/takeover"), &anna, json!({})).await);
+        receive(&app, &[words(&app, "m3", "wm_1", "人呢")]).await;
+        settings(&app, &boss, targets(120)).await;
+        later(&app, 61).await;
+        let (_, since, due, _, late) = rows(&app).await.pop().unwrap();
+        assert!(since >= again && !late && due == since + 120_000_000, "the target became longer");
+        later(&app, 60).await;
+        assert!(rows(&app).await.pop().unwrap().4);
+    }
+
     /// Outside of business hours no target runs; everybody can ask when people are back.
     async fn targets_run_in_business_hours(t) {
         let app = TestApp::new(t).await;
@@ -187,8 +215,8 @@ testkit::both! {
         let id = close("wm_1").await;
         let history = get(&app, &format!("/sessions/{id}/history"), &boss).await;
         let asked = data(&history).as_array().unwrap().last().unwrap().clone();
-        let expected = (json!("1-5?"), json!("system"), json!("queued"));
-        assert_eq!((&asked["content"], &asked["senderType"], &asked["status"]), (&expected.0, &expected.1, &expected.2));
+        let seen = ["content", "senderType", "notice", "status"].map(|field| asked[field].clone());
+        assert_eq!(seen, [json!("1-5?"), json!("ai"), json!(true), json!("queued")]);
         receive(&app, &[words(&app, "r1", "wm_1", " \u{ff15} ")]).await;
         let rated = shown(&app, &id, &boss).await;
         assert_eq!((&rated["rating"], &rated["status"]), (&json!(5), &json!("closed")));

@@ -119,7 +119,7 @@ testkit::both! {
         let note = post(&app, &path, &anna, json!({"content": "老客户", "mentions": [ben.id]})).await;
         shape(data(&note), &json!({
             "msgId": "id:msg", "sessionId": format!("={id}"), "seqNo": 2, "senderType": "=manual",
-            "senderId": format!("={}", anna.id), "content": "=老客户", "msgType": "=note",
+            "senderId": format!("={}", anna.id), "notice": false, "content": "=老客户", "msgType": "=note",
             "payload": {"mentions": [format!("={}", ben.id)]}, "status": "=internal", "failReason": null,
             "sentAt": "time", "createdAt": "time",
         }));
