@@ -30,7 +30,7 @@ pub(crate) struct Draft {
 pub(crate) struct With {
     /// For the colleagues.
     pub(crate) note: Option<String>,
-    /// To an agent who is not there, or has no room; for supervisors.
+    /// To an agent who has no room, or (by transfer) is not there; for supervisors.
     pub(crate) force: bool,
 }
 
@@ -88,6 +88,10 @@ impl Desk {
             Command::Transfer { to } => self.check_target(&mut tx, agent, to, with.force, now).await?,
             // A supervisor's word is enough.
             Command::Reassign { to, .. } => self.check_target(&mut tx, agent, to, true, now).await?,
+            Command::Accept | Command::Assign { .. } => {
+                let owner = to.owner.as_deref().unwrap_or_default();
+                self.check_room(&mut tx, agent, owner, with.force, now).await?;
+            }
             _ => {}
         }
         let mut told = Vec::new();
@@ -104,8 +108,15 @@ impl Desk {
     /// An agent takes a waiting session, or a supervisor gives it to the one whom they name.
     ///
     /// # Errors
-    /// 403 for an agent who names another; as [`Desk::command`].
-    pub(crate) async fn accept(&self, agent: &Agent, id: &str, cs_id: &str) -> Result<SessionRow, Problem> {
+    /// 403 for an agent who names another; 422 if they have as many sessions as they may, unless `force` is a
+    /// supervisor's; as [`Desk::command`].
+    pub(crate) async fn accept(
+        &self,
+        agent: &Agent,
+        id: &str,
+        cs_id: &str,
+        force: bool,
+    ) -> Result<SessionRow, Problem> {
         let named = agent.named(Some(cs_id))?;
         let actor = agent.actor(Some(&named));
         // Whoever is named by another does not act, but is given the session.
@@ -113,7 +124,7 @@ impl Desk {
             true => Command::Accept,
             false => Command::Assign { to: named },
         };
-        self.command(agent, &actor, id, &command).await
+        self.command_with(agent, &actor, id, &command, &With { note: None, force }).await
     }
 
     /// An agent's message to the customer.
@@ -224,7 +235,7 @@ pub(crate) async fn settle(
     if row.status == Status::Ai && store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
         work::schedule_turn(tx, row, now, now).await?;
     }
-    follow::changed(tx, row, &before, (command, actor), told, now).await
+    follow::changed(tx, row, &before, actor, told, now).await
 }
 
 /// Agents see what is theirs and what is nobody's yet.

@@ -14,12 +14,16 @@ pub(super) struct AcceptRequest {
     /// The agent's own id; a supervisor may name another.
     #[schema(max_length = 64)]
     cs_id: String,
+    /// Even if they have no room; for supervisors.
+    #[schema(default = false)]
+    force: Option<bool>,
 }
 
 /// Accept a session
 ///
 /// From `pending` only. Of several who accept at once one wins; the others get 400 with `errors.manualCsId` naming
-/// the winner. Accepting what is one's own already changes nothing.
+/// the winner. Accepting what is one's own already changes nothing. Whoever has as many sessions as they may gets 422
+/// with `errors.csId`.
 #[utoipa::path(post, path = "/sessions/{sessionId}/accept", tag = "desk", request_body = AcceptRequest,
     params(("sessionId" = String, Path, description = "`sess_…`")),
     responses((status = 200, body = DeskEnvelope<SessionInfo>), Refusals))]
@@ -30,7 +34,8 @@ pub(super) async fn accept_session(
     Body(mut f): Body,
 ) -> DeskReply<SessionInfo> {
     let text::Line(cs_id) = f.required::<text::Line<64>>("csId");
+    let force = f.optional("force").unwrap_or(false);
     f.finish()?;
-    let row = desk.accept(&agent, &id, &cs_id).await?;
+    let row = desk.accept(&agent, &id, &cs_id, force).await?;
     desk_ok(SessionInfo::from(&row))
 }

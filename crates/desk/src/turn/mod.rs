@@ -165,7 +165,7 @@ impl Turns {
             verdict = decide::decide(&desk.0.assistant, policy, reading) => verdict,
             () = desk.clock().sleep(policy::LONGEST) => {
                 tracing::warn!(session = reading.row.id, "the assistant took too long for a turn");
-                Ok(Verdict::hand_over(HandoverReason::Failure))
+                Ok(Verdict { degraded: true, ..Verdict::hand_over(HandoverReason::Failure) })
             }
         }
     }

@@ -14,6 +14,8 @@ mod agents;
 mod assisted;
 mod browser;
 mod callbacks;
+mod capacity;
+mod closed_hours;
 mod desk;
 mod model;
 mod peer;
