@@ -25,6 +25,8 @@ impl Line {
     /// WeCom calls back, and what it has is pulled.
     pub async fn calls_back(&mut self) {
         self.salt += 1;
+        // So that ids are in order.
+        self.desk.app.clock.advance(Duration::from_millis(1));
         let (query, body) = self.wecom.callback("kf", self.salt);
         let answer = callback(&self.desk.app, &format!("/wecom/callback?{query}"), &[], body).await;
         assert_eq!((answer.status.as_u16(), answer.bytes.as_slice()), (200, &b"success"[..]));

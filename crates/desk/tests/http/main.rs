@@ -17,6 +17,7 @@ mod callbacks;
 mod capacity;
 mod closed_hours;
 mod desk;
+mod engines;
 mod line;
 mod model;
 mod peer;

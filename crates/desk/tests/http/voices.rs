@@ -155,7 +155,7 @@ testkit::both! {
         for round in 0..ROUNDS {
             let id = s.stored(&format!("c{round}")).await;
             let person = async {
-                for _ in 0..round * 4 {
+                for _ in 0..round * 400 {
                     tokio::task::yield_now().await;
                 }
                 s.comes_in(&id, "takeover").await;
@@ -179,7 +179,7 @@ testkit::both! {
             let id = s.line.writes(&format!("c{round}"), QUESTION).await;
             s.line.desk.app.clock.advance(Duration::from_secs(1));
             let person = async {
-                for _ in 0..round * 12 {
+                for _ in 0..round * 1000 {
                     tokio::task::yield_now().await;
                 }
                 s.comes_in(&id, "takeover").await;
