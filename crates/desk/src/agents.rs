@@ -116,18 +116,13 @@ impl Desk {
     /// accept at once, the second waits here and is counted after the first.
     ///
     /// # Errors
-    /// 422 if they have as many sessions as they may, unless `force` is a supervisor's.
+    /// 422 if they have as many sessions as they may.
     pub(crate) async fn check_room(
         &self,
         tx: &mut Tx,
-        by: &Agent,
         target: &str,
-        force: bool,
         now: Timestamp,
     ) -> std::result::Result<(), Problem> {
-        if force {
-            return by.supervising();
-        }
         store::named(tx, target, now).await?;
         let locked = store::lock_agents(tx, vec![target]).await?;
         let settings = store::settings(tx).await?;

@@ -1,4 +1,5 @@
-//! What follows from what happens in a session: who is offered it, which waits have a target, what the customer is told.
+//! What follows from what happens in a session: who is offered it, which waits have a target, what the customer is
+//! told, and what they are not told any more.
 //!
 //! All of it is in the transaction of what happened, on the locked session: [`changed`] after a change of state,
 //! [`customer_wrote`] after a customer's message, [`answered`] after something went to the customer.

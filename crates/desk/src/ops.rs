@@ -30,7 +30,7 @@ pub(crate) struct Draft {
 pub(crate) struct With {
     /// For the colleagues.
     pub(crate) note: Option<String>,
-    /// To an agent who has no room, or (by transfer) is not there; for supervisors.
+    /// To an agent who is not there, or has no room; for supervisors.
     pub(crate) force: bool,
 }
 
@@ -90,7 +90,7 @@ impl Desk {
             Command::Reassign { to, .. } => self.check_target(&mut tx, agent, to, true, now).await?,
             Command::Accept | Command::Assign { .. } => {
                 let owner = to.owner.as_deref().unwrap_or_default();
-                self.check_room(&mut tx, agent, owner, with.force, now).await?;
+                self.check_room(&mut tx, owner, now).await?;
             }
             _ => {}
         }
@@ -108,15 +108,9 @@ impl Desk {
     /// An agent takes a waiting session, or a supervisor gives it to the one whom they name.
     ///
     /// # Errors
-    /// 403 for an agent who names another; 422 if they have as many sessions as they may, unless `force` is a
-    /// supervisor's; as [`Desk::command`].
-    pub(crate) async fn accept(
-        &self,
-        agent: &Agent,
-        id: &str,
-        cs_id: &str,
-        force: bool,
-    ) -> Result<SessionRow, Problem> {
+    /// 403 for an agent who names another; 422 if whoever is named has as many sessions as they may; as
+    /// [`Desk::command`].
+    pub(crate) async fn accept(&self, agent: &Agent, id: &str, cs_id: &str) -> Result<SessionRow, Problem> {
         let named = agent.named(Some(cs_id))?;
         let actor = agent.actor(Some(&named));
         // Whoever is named by another does not act, but is given the session.
@@ -124,7 +118,7 @@ impl Desk {
             true => Command::Accept,
             false => Command::Assign { to: named },
         };
-        self.command_with(agent, &actor, id, &command, &With { note: None, force }).await
+        self.command(agent, &actor, id, &command).await
     }
 
     /// An agent's message to the customer.

@@ -170,7 +170,9 @@ mod tests {
         for id in ["rate.0.sess_1", "rate.6.sess_1", "rate.sess_1", "rate.", "person", "kbe_1", "rate.-1.x"] {
             assert_eq!(touched(id), None, "{id}");
         }
-        for (text, score) in [(" 3\n", Some(3)), ("\u{ff15}", Some(5)), ("0", None), ("6", None), ("33", None), ("", None)] {
+        for (text, score) in
+            [(" 3\n", Some(3)), ("\u{ff15}", Some(5)), ("0", None), ("6", None), ("33", None), ("", None)]
+        {
             assert_eq!(digit(text), score, "{text}");
         }
     }

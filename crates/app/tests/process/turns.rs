@@ -74,7 +74,8 @@ async fn taught(home: &Home, client: &Client) -> User {
     let made = client.call("POST", "/api/kb/bases", token, Some(base)).await.unwrap();
     let base = made.json()["data"]["kbId"].as_str().expect("a base").to_owned();
     let entry = json!({"question": "退款多久到账", "answer": "退款一般在三到五个工作日内原路退回。"});
-    let made = client.call("POST", &format!("/api/kb/bases/{base}/entries"), token, Some(entry)).await.unwrap();
+    let made =
+        client.call("POST", &format!("/api/kb/bases/{base}/entries"), token, Some(entry)).await.unwrap();
     assert_eq!(made.status, 200, "{}", made.text());
     boss
 }
@@ -162,13 +163,7 @@ async fn scenario(home: Home) {
 }
 
 /// Each customer's words and ours in turn; each of ours at WeCom, once.
-async fn verify(
-    client: &Client,
-    boss: &User,
-    wecom: &Wecom,
-    all: &BTreeMap<String, Value>,
-    calls: usize,
-) {
+async fn verify(client: &Client, boss: &User, wecom: &Wecom, all: &BTreeMap<String, Value>, calls: usize) {
     let sent = wecom.sent();
     let (mut by_model, mut handed_over, mut dropped) = (0, 0, 0);
     for (customer, session) in all {

@@ -14,9 +14,6 @@ pub(super) struct AcceptRequest {
     /// The agent's own id; a supervisor may name another.
     #[schema(max_length = 64)]
     cs_id: String,
-    /// Even if they have no room; for supervisors.
-    #[schema(default = false)]
-    force: Option<bool>,
 }
 
 /// Accept a session
@@ -34,8 +31,7 @@ pub(super) async fn accept_session(
     Body(mut f): Body,
 ) -> DeskReply<SessionInfo> {
     let text::Line(cs_id) = f.required::<text::Line<64>>("csId");
-    let force = f.optional("force").unwrap_or(false);
     f.finish()?;
-    let row = desk.accept(&agent, &id, &cs_id, force).await?;
+    let row = desk.accept(&agent, &id, &cs_id).await?;
     desk_ok(SessionInfo::from(&row))
 }

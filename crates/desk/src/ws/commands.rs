@@ -138,7 +138,7 @@ impl Connection<'_> {
                 named(&mut f, cid);
                 let id = session(f)?;
                 let cs_id = cs_id.unwrap_or_else(|| self.own_id().to_owned());
-                let row = self.desk.accept(&self.agent, &id, &cs_id, false).await?;
+                let row = self.desk.accept(&self.agent, &id, &cs_id).await?;
                 Ok(Answer::Done(json!(SessionInfo::from(&row))))
             }
             "close" => {

@@ -84,7 +84,7 @@ testkit::both! {
         assert!(agents.iter().all(|agent| counts.get(&agent.id) == Some(&3)), "{counts:?}");
     }
 
-    /// Supervisors may force it; agents may not, and may take over out of turn.
+    /// Supervisors may give them more all the same; they themselves may take over out of turn.
     async fn beyond_it(t) {
         let app = TestApp::new(t).await;
         let (anna, ben, boss) =
@@ -93,11 +93,9 @@ testkit::both! {
         let id = waiting(&app, "c1", &ben).await;
         let path = format!("/sessions/{id}/accept");
         accept(&app, &id, &anna).await.refused(422, &["csId"]);
-        let forced = json!({"csId": anna.id, "force": true});
-        post(&app, &path, &anna, forced.clone()).await.refused(403, &[]);
         post(&app, &path, &boss, json!({"csId": anna.id})).await.refused(422, &["csId"]);
-        post(&app, &path, &boss, json!({"csId": anna.id, "force": 1})).await.refused(400, &["force"]);
-        assert_eq!(data(&post(&app, &path, &boss, forced).await)["manualCsId"], json!(anna.id));
+        let given = post(&app, &format!("/sessions/{id}/assign"), &boss, json!({"csId": anna.id})).await;
+        assert_eq!(data(&given)["manualCsId"], json!(anna.id));
         let urgent = waiting(&app, "c2", &ben).await;
         data(&post(&app, &format!("/sessions/{urgent}/takeover"), &anna, json!({})).await);
         assert_eq!(in_hand(&app, &boss).await.get(&anna.id), Some(&2));

@@ -75,8 +75,14 @@ impl Stage {
         let [turn] = &turns[..] else { panic!("{turns:?}") };
         let sent = self.line.wecom.sent();
         let own = sent.iter().filter(|m| m["touser"] == customer);
-        (turn.clone(), own.map(|m| m["text"]["content"].as_str().unwrap().to_owned()).collect())
+        (turn.clone(), own.map(words).collect())
     }
+}
+
+/// What a message says, with a menu or without.
+fn words(message: &Value) -> String {
+    let text = message["text"]["content"].as_str().or_else(|| message["msgmenu"]["head_content"].as_str());
+    text.unwrap().to_owned()
 }
 
 /// Outcome, reason, engine, degraded.
