@@ -112,6 +112,26 @@ impl Desk {
         Ok(roles.into_iter().filter(|(_, role)| oversees(*role)).map(|(id, _)| id).collect())
     }
 
+    /// Checks that an agent who is about to have a locked session has room, and locks them: of two sessions that they
+    /// accept at once, the second waits here and is counted after the first.
+    ///
+    /// # Errors
+    /// 422 if they have as many sessions as they may.
+    pub(crate) async fn check_room(
+        &self,
+        tx: &mut Tx,
+        target: &str,
+        now: Timestamp,
+    ) -> std::result::Result<(), Problem> {
+        store::named(tx, target, now).await?;
+        let locked = store::lock_agents(tx, vec![target]).await?;
+        let settings = store::settings(tx).await?;
+        match locked.first() {
+            Some(agent) => has_room(tx, agent, &settings).await,
+            None => Ok(()),
+        }
+    }
+
     /// Checks that a session may be given to this agent, and locks them: at work, there, with room.
     ///
     /// # Errors
@@ -135,17 +155,28 @@ impl Desk {
         if force {
             return Ok(());
         }
-        let refused = |reason: &str| {
-            let text = "the agent cannot be given the session; a supervisor may force it";
-            Err(Problem::new(ProblemKind::Rule, text).field("csId", reason))
-        };
         let Some(agent) = locked.first().filter(|agent| agent.is_available(&settings, now)) else {
-            return refused("is not online");
+            return Err(refused("is not online"));
         };
-        let in_hand = store::in_hand(tx, vec![target]).await?.first().map_or(0, |(_, n)| *n);
-        if in_hand >= agent.limit(&settings) {
-            return refused(&format!("has {in_hand} of at most {} sessions", agent.limit(&settings)));
-        }
-        Ok(())
+        has_room(tx, agent, &settings).await
     }
+}
+
+fn refused(reason: &str) -> Problem {
+    let text = "the agent cannot be given the session; a supervisor may force it";
+    Problem::new(ProblemKind::Rule, text).field("csId", reason)
+}
+
+/// Checks that a locked agent has fewer sessions than they may have.
+async fn has_room(
+    tx: &mut Tx,
+    agent: &AgentRow,
+    settings: &DeskSettings,
+) -> std::result::Result<(), Problem> {
+    let (limit, counted) = (agent.limit(settings), store::in_hand(tx, vec![&agent.agent_id]).await?);
+    let in_hand = counted.first().map_or(0, |(_, n)| *n);
+    if in_hand < limit {
+        return Ok(());
+    }
+    Err(refused(&format!("has {in_hand} of at most {limit} sessions")))
 }

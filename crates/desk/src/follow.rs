@@ -1,4 +1,5 @@
-//! What follows from what happens in a session: who is offered it, which waits have a target, what the customer is told.
+//! What follows from what happens in a session: who is offered it, which waits have a target, what the customer is
+//! told, and what they are not told any more.
 //!
 //! All of it is in the transaction of what happened, on the locked session: [`changed`] after a change of state,
 //! [`customer_wrote`] after a customer's message, [`answered`] after something went to the customer.
@@ -7,22 +8,20 @@ use db::{Result, Tx};
 use kernel::Timestamp;
 
 use crate::{
-    model::{Actor, Command, MessageStatus, SenderType, State, Status},
-    queue,
+    frames,
+    model::{Actor, SenderType, State, Status},
+    queue, rating,
     settings::DeskSettings,
-    store::{self, MessageRow, NewMessage, SessionRow, Told},
+    store::{self, MessageRow, SessionRow, Told},
     watch, work,
 };
-
-/// Who writes notices to customers.
-const DESK: &str = "desk";
 
 /// A session became what it is now.
 pub(crate) async fn changed(
     tx: &mut Tx,
     row: &mut SessionRow,
     before: &State,
-    (command, actor): (&Command, &Actor),
+    actor: &Actor,
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
@@ -34,16 +33,11 @@ pub(crate) async fn changed(
         queue::changed(tx, row, &settings, now).await?;
     }
     match row.status {
-        Status::Pending => {
-            begin_wait(tx, row, &settings, now).await?;
-            // Beside what the assistant says of it: when people are back.
-            if matches!(command, Command::HandOver(_))
-                && let Some(text) = closed_notice(&settings, now)
-            {
-                tell_customer(tx, row, &text, told, now).await?;
-            }
-        }
+        Status::Pending => begin_wait(tx, row, &settings, now).await?,
         Status::Manual => {
+            if before.status != Status::Manual {
+                take_back(tx, row, told, now).await?;
+            }
             if let Some(owner) = &row.manual_cs_id {
                 store::given(tx, owner, now).await?;
             }
@@ -55,8 +49,7 @@ pub(crate) async fn changed(
             store::end_wait(tx, &row.id, false, now).await?;
             // Where the channel ended it, nothing can be sent.
             if settings.rating && row.accepted_at.is_some() && *actor != Actor::Channel {
-                store::ask_rating(tx, row, now).await?;
-                tell_customer(tx, row, &settings.rating_text, told, now).await?;
+                rating::ask(tx, row, &settings, told, now).await?;
             }
         }
     }
@@ -98,28 +91,20 @@ pub(crate) fn closed_notice(settings: &DeskSettings, now: Timestamp) -> Option<S
     Some(settings.closed_text.replace("{opensAt}", &opens))
 }
 
-/// The desk itself writes to the customer.
-async fn tell_customer(
-    tx: &mut Tx,
-    row: &mut SessionRow,
-    text: &str,
-    told: &mut Vec<Told>,
-    now: Timestamp,
-) -> Result<()> {
-    let notice = NewMessage {
-        sender_type: SenderType::System,
-        sender_id: DESK,
-        msg_type: "text",
-        content: text,
-        payload: None,
-        status: MessageStatus::Queued,
-        external_id: None,
-        client_id: None,
-        sent_at: now,
-    };
-    let stored = store::append(tx, row, notice, now).await?;
-    work::schedule_send(tx, row, &stored, now).await?;
-    told.push(crate::frames::new_message(row, &stored));
+/// A person has the session: what the assistant said and nobody has begun to send is not sent any more, so that it never
+/// comes after what that person says. The customer waits for them then.
+async fn take_back(tx: &mut Tx, row: &mut SessionRow, told: &mut Vec<Told>, now: Timestamp) -> Result<()> {
+    let taken = store::outbox::take_back(tx, &row.id).await?;
+    if taken.is_empty() {
+        return Ok(());
+    }
+    told.extend(taken.iter().map(|message| frames::message_status(row, message)));
+    if let Some(next) = store::outbox::first_queued(tx, &row.id).await? {
+        dispatch::store::expedite(tx, now, work::SEND, &[next]).await?;
+    }
+    if store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
+        store::waits(tx, row, now).await?;
+    }
     Ok(())
 }
 

@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/004_stream", sql: STREAM },
     Migration { name: "desk/005_turn", sql: TURN },
     Migration { name: "desk/006_supervise", sql: SUPERVISE },
+    Migration { name: "desk/008_assistants_side", sql: ASSISTANTS_SIDE },
 ];
 
 const DESK: &str = "
@@ -411,4 +412,10 @@ CREATE INDEX desk_sessions_created ON desk_sessions (created_at);
 CREATE INDEX desk_sessions_closed ON desk_sessions (closed_at);
 CREATE INDEX desk_sessions_answered ON desk_sessions (first_response_at);
 CREATE INDEX desk_messages_created ON desk_messages (created_at, sender_type, status, sender_id);
+";
+
+// `came`: whether the agent ever connected or said whether they are there; before that they are nobody's choice.
+const ASSISTANTS_SIDE: &str = "
+ALTER TABLE desk_agents ADD COLUMN came BOOLEAN NOT NULL DEFAULT TRUE;
+ALTER TABLE desk_turns ADD COLUMN degraded BOOLEAN NOT NULL DEFAULT FALSE;
 ";

@@ -88,6 +88,10 @@ impl Desk {
             Command::Transfer { to } => self.check_target(&mut tx, agent, to, with.force, now).await?,
             // A supervisor's word is enough.
             Command::Reassign { to, .. } => self.check_target(&mut tx, agent, to, true, now).await?,
+            Command::Accept | Command::Assign { .. } => {
+                let owner = to.owner.as_deref().unwrap_or_default();
+                self.check_room(&mut tx, owner, now).await?;
+            }
             _ => {}
         }
         let mut told = Vec::new();
@@ -104,7 +108,8 @@ impl Desk {
     /// An agent takes a waiting session, or a supervisor gives it to the one whom they name.
     ///
     /// # Errors
-    /// 403 for an agent who names another; as [`Desk::command`].
+    /// 403 for an agent who names another; 422 if whoever is named has as many sessions as they may; as
+    /// [`Desk::command`].
     pub(crate) async fn accept(&self, agent: &Agent, id: &str, cs_id: &str) -> Result<SessionRow, Problem> {
         let named = agent.named(Some(cs_id))?;
         let actor = agent.actor(Some(&named));
@@ -224,7 +229,7 @@ pub(crate) async fn settle(
     if row.status == Status::Ai && store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
         work::schedule_turn(tx, row, now, now).await?;
     }
-    follow::changed(tx, row, &before, (command, actor), told, now).await
+    follow::changed(tx, row, &before, actor, told, now).await
 }
 
 /// Agents see what is theirs and what is nobody's yet.

@@ -119,7 +119,7 @@ async fn take(
         conversation: message.conversation.as_deref(),
     };
     if message.origin == Origin::Customer
-        && let Some(rating) = rating::asked(tx, &new, said, now).await?
+        && let Some(rating) = rating::asked(tx, &new, &message.content, now).await?
     {
         return rating::take(tx, source, message, said, rating, told, now).await;
     }
@@ -157,9 +157,7 @@ async fn take(
         if made && row.customer_name.is_none() {
             greet::schedule_profile(tx, &row, now).await?;
         }
-        // To touch a menu is no message, as WeCom counts.
-        let spoke = !matches!(message.content, Content::Text { menu: Some(_), .. });
-        if message.origin == Origin::Customer && spoke {
+        if message.origin == Origin::Customer && refills(message) {
             windows::refill(tx, &row, message.sent_at + out::WINDOW).await?;
         }
     }
@@ -170,6 +168,11 @@ async fn take(
         }
     }
     Ok(())
+}
+
+/// Whether a customer's message lets us say more to them, as WeCom counts: to touch a menu is no message.
+pub(crate) const fn refills(message: &Inbound) -> bool {
+    !matches!(message.content, Content::Text { menu: Some(_), .. })
 }
 
 /// The assistant answers what settles; where it does not answer first, the customer waits for a person at once.

@@ -13,6 +13,8 @@
     reason = "tests stop at the first surprise"
 )]
 
+#[cfg(feature = "aimock")]
+pub mod aimock;
 #[cfg(feature = "app")]
 pub mod app;
 pub mod nats;

@@ -29,7 +29,7 @@ async fn on_postgres() {
 }
 
 /// Calls back as WeCom does: three times, until it is answered with 200.
-async fn call_back(client: &Client, wecom: &Wecom, salt: u8) {
+pub async fn call_back(client: &Client, wecom: &Wecom, salt: u8) {
     let (query, body) = wecom.callback("kf", salt);
     for _ in 0..3 {
         let exchange = async {

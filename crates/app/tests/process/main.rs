@@ -33,6 +33,7 @@ mod server;
 mod sink;
 mod stop;
 mod triggers;
+mod turns;
 
 use std::time::Duration;
 

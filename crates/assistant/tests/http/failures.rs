@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use assistant::Protocol;
 use serde_json::{Value, json};
-use testkit::app::TestApp;
+use testkit::{aimock::in_real_time, app::TestApp};
 
-use crate::provider::{Act, Stub, another, config, in_real_time, provider, records, server};
+use crate::provider::{Act, Stub, another, config, provider, records, server};
 
 const GOOD: &str =
     r#"{"sentiment":"POSITIVE","confidence":90,"emotions":[],"keywords":["高兴"],"summary":"很高兴。"}"#;
@@ -21,7 +21,7 @@ async fn asked(
     let stub = Stub::start(move |n, _| script(n)).await;
     let app = server(t, provider(&stub.url)).await;
     let began = Instant::now();
-    let answered = in_real_time(&app, app.system.assistant.analyse("user_1", TEXT)).await;
+    let answered = in_real_time(&app.clock, app.system.assistant.analyse("user_1", TEXT)).await;
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     (serde_json::to_value(answered).unwrap(), stub.count(), app)
 }
@@ -127,7 +127,7 @@ testkit::both! {
         for protocol in [Protocol::OpenAi, Protocol::Anthropic, Protocol::Gemini] {
             let mut nobody = provider("http://127.0.0.1:9/v1/");
             nobody.protocol = protocol;
-            let answered = in_real_time(&app, another(&app, config(nobody)).analyse("user_1", TEXT)).await;
+            let answered = in_real_time(&app.clock, another(&app, config(nobody)).analyse("user_1", TEXT)).await;
             assert!(answered.degraded, "{protocol:?}");
         }
         assert!(records(&app).await.iter().all(|r| r.reason.as_deref() == Some("no connection")));

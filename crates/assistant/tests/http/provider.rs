@@ -13,7 +13,6 @@ use axum::{
     routing::post,
 };
 use futures_util::{StreamExt as _, stream};
-use kernel::Clock;
 use serde_json::{Value, json};
 use testkit::{TestDb, app::TestApp};
 
@@ -209,21 +208,6 @@ pub async fn server(db: TestDb, provider: Provider) -> TestApp {
 /// Another assistant on a server's accounts.
 pub fn another(app: &TestApp, config: Config) -> Assistant {
     Assistant::new(app.system.accounts.clone(), config).unwrap()
-}
-
-/// Does something while the tests' clock keeps pace with the real one: what waits for a provider.
-pub async fn in_real_time<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
-    let step = Duration::from_millis(5);
-    let ticking = async {
-        loop {
-            Clock::system().sleep(step).await;
-            app.clock.advance(step);
-        }
-    };
-    tokio::select! {
-        done = work => done,
-        () = ticking => unreachable!("the clock ticks for ever"),
-    }
 }
 
 /// A record of a call.

@@ -242,15 +242,18 @@ impl Send {
         // The next of them, and the turn, before agents are told: that is last.
         let after = outbox::next_queued(&mut tx, session, turn.message.seq).await?;
         let next = match after {
-            Some(next) if more => store::message(&mut tx, &next).await?,
+            Some(next) if more => {
+                let times = (now, now + TURN);
+                match outbox::take_turn(&mut tx, session, holder, &next, times).await? {
+                    Some(_) => store::message(&mut tx, &next).await?,
+                    // Taken back just now.
+                    None => None,
+                }
+            }
             _ => None,
         };
-        match &next {
-            Some(next) => {
-                let times = (now, now + TURN);
-                outbox::take_turn(&mut tx, session, holder, &next.id, times).await?;
-            }
-            None => outbox::end_turn(&mut tx, session, holder, false).await?,
+        if next.is_none() {
+            outbox::end_turn(&mut tx, session, holder, false).await?;
         }
         conclude(&mut tx, id, end.as_ref().copied().map_err(String::as_str), now).await?;
         tx.commit().await?;

@@ -27,6 +27,8 @@ pub(super) struct TurnInfo {
     outcome: TurnOutcome,
     /// Who decided: `embedded`, or the provider and its model; null where nobody was asked.
     engine: Option<String>,
+    /// Whether a provider was to decide, and could not.
+    degraded: bool,
     /// From 0 to 1; null where nothing was looked for.
     confidence: Option<f64>,
     /// Why it was dropped or handed over.
@@ -44,6 +46,7 @@ impl From<TurnRow> for TurnInfo {
             version: row.version,
             outcome: row.outcome,
             engine: row.engine,
+            degraded: row.degraded,
             confidence: row.confidence,
             reason: row.reason,
             msg_id: row.message_id,

@@ -83,7 +83,7 @@ pub(crate) async fn set_state(tx: &mut Tx, id: &str, state: AgentState, now: Tim
     tx.exec(
         sql!(
             "INSERT INTO desk_agents (agent_id, state, updated_at) VALUES ($1, $2, $3)
-             ON CONFLICT (agent_id) DO UPDATE SET state = $2, updated_at = $3"
+             ON CONFLICT (agent_id) DO UPDATE SET state = $2, came = TRUE, updated_at = $3"
         ),
         args![id, state, now],
     )
@@ -91,12 +91,12 @@ pub(crate) async fn set_state(tx: &mut Tx, id: &str, state: AgentState, now: Tim
     .map(drop)
 }
 
-/// How much an agent may be given; `None`: as the settings say. One who never was here is offline.
+/// How much an agent may be given; `None`: as the settings say. One who never came is offline until they do.
 pub(crate) async fn set_capacity(tx: &mut Tx, id: &str, capacity: Option<i64>, now: Timestamp) -> Result<()> {
     tx.exec(
         sql!(
-            "INSERT INTO desk_agents (agent_id, state, capacity, updated_at) VALUES ($1, 'offline', $2, $3)
-             ON CONFLICT (agent_id) DO UPDATE SET capacity = $2, updated_at = $3"
+            "INSERT INTO desk_agents (agent_id, state, came, capacity, updated_at)
+             VALUES ($1, 'offline', FALSE, $2, $3) ON CONFLICT (agent_id) DO UPDATE SET capacity = $2, updated_at = $3"
         ),
         args![id, capacity, now],
     )
@@ -109,7 +109,21 @@ pub(crate) async fn connected(tx: &mut Tx, id: &str, now: Timestamp) -> Result<(
     tx.exec(
         sql!(
             "INSERT INTO desk_agents (agent_id, state, updated_at) VALUES ($1, 'online', $2)
-             ON CONFLICT (agent_id) DO UPDATE SET gone_at = NULL, updated_at = $2"
+             ON CONFLICT (agent_id) DO UPDATE SET gone_at = NULL, came = TRUE, updated_at = $2,
+                state = CASE WHEN desk_agents.came THEN desk_agents.state ELSE 'online' END"
+        ),
+        args![id, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// From now on there is a row of an agent's to lock. One who never came is offline until they do.
+pub(crate) async fn named(tx: &mut Tx, id: &str, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO desk_agents (agent_id, state, came, updated_at) VALUES ($1, 'offline', FALSE, $2)
+             ON CONFLICT (agent_id) DO NOTHING"
         ),
         args![id, now],
     )

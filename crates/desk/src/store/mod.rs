@@ -26,8 +26,8 @@ pub(crate) mod webhooks;
 pub(crate) mod windows;
 
 pub(crate) use agents::{
-    AgentRow, agent, agents, connected, disconnected, given, in_hand, lock_agents, sessions_of, set_capacity,
-    set_state,
+    AgentRow, agent, agents, connected, disconnected, given, in_hand, lock_agents, named, sessions_of,
+    set_capacity, set_state,
 };
 pub(crate) use audit::{ChangeRow, Changes, changed_at, changes, note};
 pub(crate) use canned::{
@@ -42,7 +42,7 @@ pub(crate) use messages::{
 };
 pub(crate) use presence::*;
 pub(crate) use queue::{last_agent, last_spoken, lock_waiting, positions, set_priority, waiting, waits};
-pub(crate) use ratings::{ask_rating, asked, rate, ratings_of};
+pub(crate) use ratings::{ask_rating, asked, asked_about, rate, ratings_of};
 pub(crate) use search::{Search, search};
 pub(crate) use sessions::{
     NewSession, SessionRow, change, lock, lock_open, name_customer, note_reply, open, session,

@@ -7,8 +7,8 @@ use kernel::Timestamp;
 
 use super::{MessageRow, messages};
 
-/// Takes the right to send in a session, until then. `None` if somebody else has it; otherwise whether whoever had it was
-/// lost over this very message, which may have got through.
+/// Takes the right to send this message of a session, until then. `None` if somebody else has it, or the message is not to
+/// be sent any more; otherwise whether whoever had it was lost over this very message, which may have got through.
 pub(crate) async fn take_turn(
     tx: &mut Tx,
     session: &str,
@@ -26,7 +26,7 @@ pub(crate) async fn take_turn(
         )
         .await?;
     if made == 1 {
-        return Ok(Some(false));
+        return Ok(hold_queued(tx, message).await?.then_some(false));
     }
     let before: Option<(String, String, Timestamp)> = tx
         .opt(
@@ -47,7 +47,55 @@ pub(crate) async fn take_turn(
         args![session, holder, message, until],
     )
     .await?;
-    Ok(Some(sending == message))
+    Ok(hold_queued(tx, message).await?.then_some(sending == message))
+}
+
+/// Whether a message is still to be sent: it is until the transaction ends. After the right to send, so that whoever takes
+/// messages back sees either that nobody has it or who does.
+async fn hold_queued(tx: &mut Tx, message: &str) -> Result<bool> {
+    let queued: Option<(i64,)> = tx
+        .opt(
+            sql!(
+                sqlite: "SELECT seq FROM desk_messages WHERE id = $1 AND status = 'queued'",
+                postgres: "SELECT seq FROM desk_messages WHERE id = $1 AND status = 'queued' FOR UPDATE"
+            ),
+            args![message],
+        )
+        .await?;
+    Ok(queued.is_some())
+}
+
+/// Takes back what the assistant says in a locked session and nobody has begun to send; those messages, in order.
+pub(crate) async fn take_back(tx: &mut Tx, session: &str) -> Result<Vec<MessageRow>> {
+    let waiting: Vec<(String,)> = tx
+        .all(
+            sql!(
+                sqlite: "SELECT id FROM desk_messages
+                         WHERE session_id = $1 AND status = 'queued' AND sender_type = 'ai' ORDER BY seq",
+                postgres: "SELECT id FROM desk_messages
+                           WHERE session_id = $1 AND status = 'queued' AND sender_type = 'ai' ORDER BY seq FOR UPDATE"
+            ),
+            args![session],
+        )
+        .await?;
+    let mut taken = Vec::new();
+    for (id,) in waiting {
+        // A statement of its own: whoever was about to send it has said so since.
+        let message: Option<MessageRow> = tx
+            .opt(
+                sql!(concat!(
+                    "UPDATE desk_messages SET status = 'recalled' WHERE id = $1
+                        AND NOT EXISTS (SELECT 1 FROM desk_senders WHERE session_id = $2 AND message_id = $1)
+                        AND NOT EXISTS (SELECT 1 FROM desk_parts WHERE message_id = $1)
+                     RETURNING ",
+                    messages::columns!()
+                )),
+                args![&id, session],
+            )
+            .await?;
+        taken.extend(message);
+    }
+    Ok(taken)
 }
 
 /// Gives the right to send back. What was being sent when a holder was lost stays known, so that it is in doubt.

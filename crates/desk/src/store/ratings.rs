@@ -41,6 +41,24 @@ pub(crate) async fn asked(
     Ok(row.filter(|(_, waits)| *waits).map(|(id, _)| id))
 }
 
+/// When this customer was asked about this session, answered or not.
+pub(crate) async fn asked_about(
+    conn: &mut Conn,
+    customer: &NewSession<'_>,
+    session: &str,
+) -> Result<Option<Timestamp>> {
+    let row: Option<(Timestamp,)> = conn
+        .opt(
+            sql!(
+                "SELECT asked_at FROM desk_ratings
+                 WHERE session_id = $1 AND account_id = $2 AND customer_id = $3 AND kf_id = $4"
+            ),
+            args![session, customer.account_id, customer.customer_id, customer.kf_id],
+        )
+        .await?;
+    Ok(row.map(|(asked_at,)| asked_at))
+}
+
 /// What the customer says of a locked session; whether it is the first time.
 pub(crate) async fn rate(tx: &mut Tx, session: &str, score: i64, now: Timestamp) -> Result<bool> {
     let new = tx

@@ -20,6 +20,8 @@ db::row! {
         pub(crate) outcome: TurnOutcome,
         /// Who decided; `None` where nobody was asked.
         pub(crate) engine: Option<String>,
+        /// Whether another was to decide, and could not.
+        pub(crate) degraded: bool,
         /// From 0 to 1; `None` where nothing was looked for.
         pub(crate) confidence: Option<f64>,
         /// Why it was dropped or handed over.
@@ -33,7 +35,7 @@ db::row! {
 /// The columns of a [`TurnRow`].
 macro_rules! columns {
     () => {
-        "id, session_id, seq, version, outcome, engine, confidence, reason, message_id, created_at"
+        "id, session_id, seq, version, outcome, engine, degraded, confidence, reason, message_id, created_at"
     };
 }
 
@@ -49,8 +51,9 @@ pub(crate) async fn end_turn(tx: &mut Tx, turn: &TurnRow) -> Result<bool> {
         .exec(
             sql!(
                 "INSERT INTO desk_turns
-                    (id, session_id, seq, version, outcome, engine, confidence, reason, message_id, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
+                    (id, session_id, seq, version, outcome, engine, degraded, confidence, reason, message_id,
+                     created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING"
             ),
             args![
                 &turn.id,
@@ -59,6 +62,7 @@ pub(crate) async fn end_turn(tx: &mut Tx, turn: &TurnRow) -> Result<bool> {
                 turn.version,
                 turn.outcome,
                 &turn.engine,
+                turn.degraded,
                 turn.confidence,
                 &turn.reason,
                 &turn.message_id,

@@ -25,6 +25,8 @@ pub(crate) struct Verdict {
     pub(crate) what: What,
     /// Who decided: `embedded`, or the provider and its model.
     pub(crate) engine: String,
+    /// Whether a provider was to decide, and could not.
+    pub(crate) degraded: bool,
     /// From 0 to 1; `None` where nothing was looked for.
     pub(crate) confidence: Option<f64>,
 }
@@ -40,12 +42,17 @@ pub(crate) enum What {
 
 impl Verdict {
     pub(super) fn hand_over(reason: HandoverReason) -> Self {
-        Self { what: What::HandOver(reason), engine: NO_ENGINE.to_owned(), confidence: None }
+        Self::embedded(What::HandOver(reason))
     }
 
     fn say(outcome: TurnOutcome, text: &str) -> Self {
         let what = What::Say { outcome, text: text.to_owned(), payload: json!({"engine": NO_ENGINE}) };
-        Self { what, engine: NO_ENGINE.to_owned(), confidence: None }
+        Self::embedded(what)
+    }
+
+    /// What needed nobody.
+    fn embedded(what: What) -> Self {
+        Self { what, engine: NO_ENGINE.to_owned(), degraded: false, confidence: None }
     }
 }
 
@@ -177,7 +184,7 @@ async fn answer(
         }
         DeskAction::Clarify => ask_back(reading, &known, value, &engine, answered.degraded),
     };
-    Ok(Verdict { what, engine, confidence })
+    Ok(Verdict { what, engine, degraded: answered.degraded, confidence })
 }
 
 /// Asks which of a few is meant. The embedded engine numbers them: the customer may answer with the number, or

@@ -162,6 +162,7 @@ fn ended(
         version: turn.version,
         outcome,
         engine: verdict.map(|v| v.engine.clone()),
+        degraded: verdict.is_some_and(|v| v.degraded),
         confidence: verdict.and_then(|v| v.confidence),
         reason: reason.map(str::to_owned),
         message_id: message.map(|m| m.id.clone()),

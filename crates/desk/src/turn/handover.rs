@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::words::Speech;
 use crate::{
-    frames,
+    follow, frames,
     model::{Actor, Command, HandoverReason, MessageStatus, SenderType, Step},
     ops,
     store::{self, MessageRow, NewMessage, SessionRow, Told},
@@ -24,8 +24,9 @@ pub(crate) struct Handover<'a> {
 }
 
 /// Hands a locked session over, if it is the assistant's: one message tells the customer, one internal event tells
-/// the agents why and what was said so far, and the session waits. What the customer was told; `None` where the
-/// session is not the assistant's.
+/// the agents why and what was said so far, and the session waits. Outside of business hours the same message says when
+/// people are back: a channel may take few. What the customer was told; `None` where the session is not the
+/// assistant's.
 pub(crate) async fn hand_over(
     tx: &mut Tx,
     row: &mut SessionRow,
@@ -35,7 +36,10 @@ pub(crate) async fn hand_over(
 ) -> Result<Option<MessageRow>> {
     let command = Command::HandOver(handover.reason);
     let Ok(Step::Change(to)) = row.state().after(&command, &Actor::Assistant) else { return Ok(None) };
-    let notice = said(handover.speech.handed_over(handover.reason), "text", MessageStatus::Queued, now);
+    let settings = store::settings(tx).await?;
+    let later = follow::closed_notice(&settings, now);
+    let text = handover.speech.handed_over(handover.reason, later.as_deref());
+    let notice = said(&text, "text", MessageStatus::Queued, now);
     let notice = store::append(tx, row, notice, now).await?;
     work::schedule_send(tx, row, &notice, now).await?;
     let words = event(handover);

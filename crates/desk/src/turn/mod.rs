@@ -5,6 +5,7 @@
 //! - There are never two voices. A turn names the version of the session and the customer's message that it answers
 //!   to; its words are committed under the session's lock, if both are still so. A person who accepted or took over, a
 //!   colleague who answered in the channel's own client, an end, a newer message: the turn is dropped, on record.
+//! - What is stored and not on its way when a person gets the session is taken back (`follow`): a person's word is the last.
 //! - A turn ends once. Its end (`desk_turns`), its message, the dispatch that sends it, and the hand-over are one
 //!   transaction; an attempt that is repeated after a crash finds the end and says nothing more.
 //! - No customer waits for nobody: a turn that fails, takes too long or comes too late hands over to people.
@@ -165,7 +166,7 @@ impl Turns {
             verdict = decide::decide(&desk.0.assistant, policy, reading) => verdict,
             () = desk.clock().sleep(policy::LONGEST) => {
                 tracing::warn!(session = reading.row.id, "the assistant took too long for a turn");
-                Ok(Verdict::hand_over(HandoverReason::Failure))
+                Ok(Verdict { degraded: true, ..Verdict::hand_over(HandoverReason::Failure) })
             }
         }
     }

@@ -140,34 +140,42 @@ impl Speech {
         }
     }
 
-    /// To the customer: a person takes over.
-    pub(crate) const fn handed_over(self, reason: HandoverReason) -> &'static str {
+    /// To the customer: a person takes over; and when, if people answer `later`.
+    pub(crate) fn handed_over(self, reason: HandoverReason, later: Option<&str>) -> String {
+        let handed_over = self.takes_over(reason);
+        match later {
+            None => {
+                let hold_on = self.say("，请稍候。", ", please hold on a moment.");
+                format!("{handed_over}{hold_on}")
+            }
+            Some(later) => format!("{handed_over}{}\n{later}", self.say("。", ".")),
+        }
+    }
+
+    const fn takes_over(self, reason: HandoverReason) -> &'static str {
         match reason {
-            HandoverReason::Requested | HandoverReason::Transferred => self.say(
-                "好的，正在为您转接人工客服，请稍候。",
-                "Of course. I am handing you over to a colleague, please hold on a moment.",
-            ),
+            HandoverReason::Requested | HandoverReason::Transferred => {
+                self.say("好的，正在为您转接人工客服", "Of course. I am handing you over to a colleague")
+            }
             HandoverReason::Risk => self.say(
-                "您反映的情况需要由我们的同事亲自处理，正在为您转接人工客服，请稍候。",
-                "This is something that a colleague should look into personally. I am handing you over, please hold on a \
-                 moment.",
+                "您反映的情况需要由我们的同事亲自处理，正在为您转接人工客服",
+                "This is something that a colleague should look into personally. I am handing you over",
             ),
             HandoverReason::Anger => self.say(
-                "非常抱歉给您带来了不好的体验。正在为您转接人工客服，请稍候。",
-                "I am very sorry about this. I am handing you over to a colleague, please hold on a moment.",
+                "非常抱歉给您带来了不好的体验。正在为您转接人工客服",
+                "I am very sorry about this. I am handing you over to a colleague",
             ),
             HandoverReason::Unsure => self.say(
-                "这个问题我没有十足的把握，正在为您转接人工客服，请稍候。",
-                "I am not sure about this one. I am handing you over to a colleague, please hold on a moment.",
+                "这个问题我没有十足的把握，正在为您转接人工客服",
+                "I am not sure about this one. I am handing you over to a colleague",
             ),
             HandoverReason::Failure => self.say(
-                "抱歉，我现在无法回答。正在为您转接人工客服，请稍候。",
-                "I am sorry, I cannot answer right now. I am handing you over to a colleague, please hold on a moment.",
+                "抱歉，我现在无法回答。正在为您转接人工客服",
+                "I am sorry, I cannot answer right now. I am handing you over to a colleague",
             ),
-            HandoverReason::Policy | HandoverReason::Released | HandoverReason::Abandoned => self.say(
-                "您好，人工客服将为您服务，请稍候。",
-                "Hello, a colleague will be with you shortly, please hold on a moment.",
-            ),
+            HandoverReason::Policy | HandoverReason::Released | HandoverReason::Abandoned => {
+                self.say("您好，人工客服将为您服务", "Hello, a colleague will be with you")
+            }
         }
     }
 
@@ -273,6 +281,11 @@ mod tests {
         let of = |texts: &[&str]| Speech::of(texts.iter().copied());
         assert_eq!(of(&["123", "how much?", "多少钱"]).0, Language::English);
         assert_eq!(of(&["1", ""]).0, Language::Chinese);
-        assert!(of(&["多少钱"]).handed_over(HandoverReason::Anger).contains("抱歉"));
+        assert!(of(&["多少钱"]).handed_over(HandoverReason::Anger, None).contains("抱歉"));
+        let english = of(&["how much?"]);
+        let held = english.handed_over(HandoverReason::Requested, None);
+        assert!(held.ends_with("a colleague, please hold on a moment."), "{held}");
+        let told = english.handed_over(HandoverReason::Requested, Some("We are back on Monday."));
+        assert!(told.ends_with("a colleague.\nWe are back on Monday."), "{told}");
     }
 }

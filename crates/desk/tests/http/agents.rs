@@ -182,10 +182,11 @@ testkit::both! {
         assert_eq!(counted.values().copied().collect::<Vec<_>>(), [3, 3, 3, 3], "all full, none over");
         let waiting = get(&app, "/sessions?order=queue", &boss).await;
         assert_eq!(data(&waiting).as_array().unwrap().len(), 4);
-        // Whoever takes one of their own accord may: the limit is on what is given.
+        // Whoever takes one over out of turn may: the limit is on what is accepted and given.
         let id = data(&waiting)[0]["sessionId"].as_str().unwrap().to_owned();
         let own = json!({"csId": agents[0].id});
-        data(&post(&app, &format!("/sessions/{id}/accept"), &agents[0], own).await);
+        post(&app, &format!("/sessions/{id}/accept"), &agents[0], own.clone()).await.refused(422, &["csId"]);
+        data(&post(&app, &format!("/sessions/{id}/takeover"), &agents[0], own).await);
     }
 
     /// Should every trigger be missed: once a minute it is looked again while anybody waits.

@@ -147,7 +147,9 @@ impl Assisted {
             .unwrap();
         drop(conn);
         let history = self.history(id).await;
-        let sent = history.iter().filter(|m| outbound.iter().any(|(id,)| m["msgId"] == id.as_str()));
+        let goes =
+            |m: &&Value| m["status"] != "recalled" && outbound.iter().any(|(id,)| m["msgId"] == id.as_str());
+        let sent = history.iter().filter(goes);
         let text = |v: &Value| v.as_str().unwrap().to_owned();
         let who = |m: &Value| if m["notice"] == true { "notice".to_owned() } else { text(&m["senderType"]) };
         sent.map(|m| (who(m), text(&m["content"]))).collect()

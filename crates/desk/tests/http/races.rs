@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use testkit::app::{Answer, TestApp, User};
 
-use crate::desk::{agent, call, data, get, post, session, supervisor, waiting};
+use crate::desk::{agent, call, data, get, post, session, settings, supervisor, waiting};
 
 /// So often each race is run.
 const ROUNDS: usize = 8;
@@ -28,6 +28,7 @@ testkit::both! {
     async fn accept(t) {
         let app = TestApp::new(t).await;
         let agents = agents(&app, 6).await;
+        settings(&app, &supervisor(&app, "boss").await, json!({"capacity": 100})).await;
         for round in 0..ROUNDS {
             let id = waiting(&app, &format!("wm_{round}"), &agents[0]).await;
             let path = format!("/sessions/{id}/accept");

@@ -168,6 +168,13 @@ impl Story<'_> {
             let queued = history.iter().filter(to_customer).count();
             assert_eq!(self.desk.sent(id).await.len(), queued);
             let session = self.desk.session(id).await;
+            if session["status"] == "manual" {
+                // Nothing is ever sent here, so all of it was taken back.
+                assert!(
+                    history.iter().all(|m| m["senderType"] != "ai" || m["status"] == "recalled"),
+                    "{history:#?}"
+                );
+            }
             if session["status"] == "ai" {
                 assert_ne!(last_of_people(&history), Some("customer"), "{history:#?}");
             }
@@ -177,7 +184,8 @@ impl Story<'_> {
 
 /// Who said the last thing that is not the desk's own.
 fn last_of_people(history: &[Value]) -> Option<&str> {
-    let said = history.iter().rev().find(|m| m["notice"] != true && m["status"] != "internal");
+    let heard = |m: &&Value| m["status"] != "internal" && m["status"] != "recalled";
+    let said = history.iter().rev().find(|m| m["notice"] != true && heard(m));
     said.and_then(|m| m["senderType"].as_str())
 }
 

@@ -37,8 +37,8 @@ testkit::both! {
         assert_eq!(desk.session(&id).await["status"], "ai");
         let turns = desk.turns(&id).await;
         shape(&turns[0], &json!({
-            "seqNo": 1, "version": 1, "outcome": "=answered", "engine": "=embedded", "confidence": "number",
-            "reason": null, "msgId": "id:msg", "createdAt": "time",
+            "seqNo": 1, "version": 1, "outcome": "=answered", "engine": "=embedded", "degraded": false,
+            "confidence": "number", "reason": null, "msgId": "id:msg", "createdAt": "time",
         }));
         // In the customer's language.
         let id = desk.writes("c2", "How can I get an invoice?").await;
