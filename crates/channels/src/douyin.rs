@@ -3,6 +3,8 @@
 //! The signature is SHA-1 over the secret and the raw body. It knows no time, so a callback cannot be too old: what
 //! keeps it from being taken twice is the message's id alone.
 
+pub mod oauth;
+
 use kernel::Timestamp;
 use serde_json::{Value, json};
 

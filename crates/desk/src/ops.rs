@@ -6,7 +6,7 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Desk,
     auth::Agent,
-    channel::{account::AccountKind, media, out},
+    channel::{account::AccountKind, media, out, state},
     follow, frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
     notes,
@@ -224,6 +224,7 @@ pub(crate) async fn settle(
     if row.status == Status::Ai && store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
         work::schedule_turn(tx, row, now, now).await?;
     }
+    state::plan(tx, row, before.status, now).await?;
     follow::changed(tx, row, &before, (command, actor), told, now).await
 }
 

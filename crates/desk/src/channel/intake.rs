@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     account::{Account, AccountKind, Adapter},
     pull, registry,
+    upkeep::KNOWN,
 };
 use crate::{
     Desk,
@@ -159,6 +160,10 @@ fn open(account: &Account, request: &Request, now: Timestamp) -> Result<Opened, 
             let (signature, id) = (request.header("x-douyin-signature"), request.header("msg-id"));
             let said = match douyin.app.open(signature, id, body, now)? {
                 douyin::Callback::Challenge(challenge) => Said::Challenge(challenge),
+                // The signature knows no time: what is not known any more must not come again.
+                douyin::Callback::Event(inbound) if inbound.sent_at + KNOWN <= now => {
+                    return Err(Refusal::Stale("create_time is more than 30 days ago"));
+                }
                 douyin::Callback::Event(inbound) => Said::Messages(vec![*inbound]),
             };
             Ok(Opened { said, once: hash(&request.body) })
