@@ -150,9 +150,6 @@ fn engine(
         },
         timeout: std::time::Duration::from_secs(600),
     };
-    // What a renewal needs may be away for weeks; meanwhile messages say what they wait for.
-    let patient = Retry { cap: Duration::from_secs(600), max_age: days(30), ..media.retry };
-    let token = SingleOptions { per_destination: 1, retry: patient, ..media };
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, ..mail };
     let analysis = SingleOptions { concurrency: 1, per_destination: 1, ..internal };
     let post = || Arc::clone(post);
@@ -202,6 +199,9 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
     };
     let media = SingleOptions { concurrency: 16, per_destination: 8, retry: retry(days(1)), timeout };
     let pull = SingleOptions { per_destination: 1, timeout: Duration::from_secs(600), ..media };
+    // What a renewal needs may be away for weeks; meanwhile messages say what they wait for.
+    let patient = Retry { cap: Duration::from_secs(600), max_age: days(30), ..media.retry };
+    let token = SingleOptions { per_destination: 1, retry: patient, ..media };
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, timeout };
     let of = || desk.clone();
     builder

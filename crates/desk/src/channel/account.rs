@@ -93,6 +93,12 @@ impl AccountKind {
         }
     }
 
+    /// Whether files can go to its customers.
+    #[must_use]
+    pub const fn takes_files(self) -> bool {
+        matches!(self, Self::Wecom | Self::Bridge)
+    }
+
     /// What is wrong with these fields; none if they make an account.
     #[must_use]
     pub fn check(self, fields: &BTreeMap<String, String>) -> Vec<BadField> {

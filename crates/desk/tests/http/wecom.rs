@@ -223,7 +223,7 @@ testkit::both! {
     async fn a_failed_message_is_sent_again_by_hand(t) {
         let mut s = Stage::new(t, &[]).await;
         let id = s.manual().await;
-        s.wecom.fail("kf/send_msg", [95018]);
+        s.wecom.fail("kf/send_msg", [95018, 95018]);
         let message = data(&s.say(&id, "您好").await)["msgId"].as_str().unwrap().to_owned();
         data(&s.say(&id, "第二").await);
         s.app.run_due().await;
