@@ -85,7 +85,7 @@ impl App {
         }
         let fallback = msg_id.filter(|id| !id.is_empty() && id.len() <= 128);
         let push = Push { app: self, event: &event, content: &content, raw: &raw };
-        Ok(Callback::Event(Box::new(push.inbound(fallback, body, received))))
+        Ok(Callback::Event(Box::new(push.inbound(fallback, body, received).clean())))
     }
 
     fn is_ours(&self, open_id: &str) -> bool {
