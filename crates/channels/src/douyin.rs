@@ -49,6 +49,12 @@ impl App {
         Ok(Self { client_key: client_key.to_owned(), client_secret: client_secret.to_owned(), open_ids })
     }
 
+    /// The app's key, which is no secret.
+    #[must_use]
+    pub fn client_key(&self) -> &str {
+        &self.client_key
+    }
+
     /// The value of `X-Douyin-Signature` for a body.
     #[must_use]
     pub fn sign(&self, body: &[u8]) -> String {

@@ -32,6 +32,8 @@ pub const TOKEN: &str = "desk.token";
 
 /// So much of a token's life is left when it is renewed: a tenth.
 const EARLY: u32 = 10;
+/// No access token of Douyin lives longer.
+const LONGEST: Duration = kernel::time::days(15);
 /// An account that is not in use is looked at again after so long.
 const IDLE: Duration = Duration::from_secs(3600);
 /// Given up, if it was not in use for so long.
@@ -73,8 +75,13 @@ impl Held {
 impl Desk {
     /// What is at hand for an account of Douyin: what was renewed, or else what it was given.
     async fn held(&self, conn: &mut Conn, account: &Account, douyin: &Douyin) -> Result<Held> {
-        let given = [&douyin.access_token, &douyin.refresh_token];
-        let given = given.map(|token| token.as_deref().unwrap_or_default());
+        // Where any of these is another, what was renewed is somebody else's.
+        let given = [
+            douyin.app.client_key(),
+            &douyin.api_base,
+            douyin.access_token.as_deref().unwrap_or_default(),
+            douyin.refresh_token.as_deref().unwrap_or_default(),
+        ];
         let mut held = Held {
             access: douyin.access_token.clone(),
             refresh: douyin.refresh_token.clone(),
@@ -171,6 +178,7 @@ impl Single for Renew {
         Box::pin(async move {
             let Settled::Dead(reason) = end else { return Ok(()) };
             tracing::error!(account = dispatch.subject, reason, "Douyin's tokens are not renewed");
+            tokens::refuse(tx, &dispatch.subject, reason).await?;
             health::set(tx, &dispatch.subject, Some(reason), None, now).await
         })
     }
@@ -231,7 +239,9 @@ impl Renew {
             }
             Err(Stop::Refused(reason)) => {
                 let pair = Pair { access: held.access.clone(), refresh };
-                let end = (held.generation, held.ends.unwrap_or(now), Some(reason.clone()));
+                // One whose end nobody knows is used until Douyin takes it no longer.
+                let ends = held.ends.unwrap_or(now + LONGEST);
+                let end = (held.generation, ends, Some(reason.clone()));
                 let Some(row) = self.row(account, &held, &pair, end) else { return Ok(unsealed()) };
                 let mut tx = desk.db().begin().await?;
                 tokens::put(&mut tx, &account.id, &row, now).await?;
@@ -280,8 +290,7 @@ impl Renew {
             .body(body.into_bytes());
         let request = request.map_err(|error| Stop::Refused(format!("no request can be made: {error}")))?;
         let answer = self.desk.0.channels.api.send(request).await.map_err(|error| match error {
-            WebError::Refused(reason) => Stop::Refused(reason),
-            WebError::Failed { reason, .. } => Stop::Later(reason),
+            WebError::Refused(reason) | WebError::Failed { reason, .. } => Stop::Later(reason),
         })?;
         if answer.status().is_success() {
             return Ok(answer.into_body());

@@ -72,6 +72,12 @@ pub(crate) async fn end(tx: &mut Tx, account: &str, generation: i64, now: Timest
     Ok(ended == 1)
 }
 
+/// Notes why an account's tokens will not be renewed any more, if that is not on record.
+pub(crate) async fn refuse(tx: &mut Tx, account: &str, reason: &str) -> Result<()> {
+    let refuse = sql!("UPDATE desk_tokens SET refused = $2 WHERE account_id = $1 AND refused IS NULL");
+    tx.exec(refuse, args![account, reason]).await.map(drop)
+}
+
 /// Forgets an account's tokens.
 pub(crate) async fn forget(tx: &mut Tx, account: &str) -> Result<()> {
     tx.exec(sql!("DELETE FROM desk_tokens WHERE account_id = $1"), args![account]).await.map(drop)

@@ -342,6 +342,22 @@ testkit::both! {
         assert_eq!(s.peer.renewals(), (0, 0));
     }
 
+    /// A refresh token that Douyin refuses does not end an access token that it still takes.
+    async fn a_good_token_outlives_a_bad_renewal(t) {
+        let s = Stage::douyin(t, &[("accessToken", "act-0"), ("refreshToken", "bad")]).await;
+        s.round().await;
+        assert_eq!(s.health().await["problem"], "Douyin answers 10010: as ordered");
+        let id = s.from_douyin("u1").await;
+        s.text(&id, "有的").await;
+        s.app.run_due().await;
+        assert_eq!(s.ours(&id).await, pairs(&[("有的", "sent")]));
+        s.peer.end_token();
+        s.text(&id, "今天").await;
+        s.app.run_due().await;
+        assert_eq!(s.ours(&id).await[1..], pairs(&[("今天", "failed")]));
+        assert_eq!(s.peer.renewals().0, 1);
+    }
+
     /// JD: signed as JD signs, under one id however often it is sent.
     async fn jd_is_answered(t) {
         let mut s = Stage::jd(t).await;
