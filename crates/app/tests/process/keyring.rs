@@ -208,7 +208,7 @@ async fn channels(home: Home) {
     .await
     .unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(in_use(&db).await, [(1, 2)]);
+    assert_eq!(in_use(&db).await, [(1, 1), (1, 1)]);
 
     let rotated = home.done(&["keyring", "rotate"], "");
     assert!(rotated.contains("key 2 seals now; 2 values were sealed anew"), "{rotated}");
