@@ -98,7 +98,7 @@ fn configuration(server: &Server, token: &str, user: &str) -> Result<String> {
     let sessions: Vec<String> = sessions.iter().map(|s| text(s, "sessionId")).collect::<Result<_>>()?;
     let [to_close, taken, others @ ..] = sessions.as_slice() else { bail!("no sessions") };
     post(&format!("/api/sessions/{taken}/takeover"), &json!({}))?;
-    let open = [&[taken.clone()], others].concat();
+    let open: Vec<&String> = std::iter::once(taken).chain(others).collect();
     let known = [
         ("mailId", text(&mail, "mailId")?),
         ("capsuleId", text(&mail, "capsuleId")?),

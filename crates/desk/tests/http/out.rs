@@ -65,7 +65,7 @@ impl Stage {
     }
 
     /// A customer writes on Douyin; a person takes the session. Its id.
-    async fn from_douyin(&self, customer: &str) -> String {
+    async fn by_douyin(&self, customer: &str) -> String {
         let content = json!({"conversation_short_id": format!("conv-{customer}"),
             "server_message_id": format!("m-{customer}"), "message_type": "text", "text": "有货吗",
             "create_time": self.app.now().micros() / 1000});
@@ -79,7 +79,7 @@ impl Stage {
         self.take(customer).await
     }
 
-    async fn from_jd(&self, customer: &str) -> String {
+    async fn by_jd(&self, customer: &str) -> String {
         let said = json!({"id": format!("j-{customer}"), "type": "chat_message",
             "from": {"pin": customer, "app": "im.customer"}, "to": {"pin": "xiaoli", "app": "im.waiter"},
             "body": {"type": "text", "content": "几点送到", "chatinfo": {"venderId": "v1", "sid": "s1"}},
@@ -105,7 +105,7 @@ impl Stage {
         self.take(customer).await
     }
 
-    async fn from_bridge(&self, customer: &str) -> String {
+    async fn by_bridge(&self, customer: &str) -> String {
         let body = json!({"messageId": format!("b-{customer}"), "kfId": "kf", "customerId": customer,
             "conversation": "room-7", "msgType": "text", "content": "在吗"})
         .to_string();
@@ -194,7 +194,7 @@ testkit::both! {
     /// Douyin: an answer names the message that it answers; what passes is tried again in order, what is final fails.
     async fn douyin_is_answered(t) {
         let mut s = Stage::douyin(t, &[("accessToken", "act-0")]).await;
-        let id = s.from_douyin("u1").await;
+        let id = s.by_douyin("u1").await;
         s.peer.trouble([Trouble::Status(502), Trouble::Code(2_100_004), Trouble::Silence]);
         s.text(&id, "有的").await;
         s.text(&id, "今天发货").await;
@@ -229,7 +229,7 @@ testkit::both! {
         assert_eq!(s.peer.renewals(), (1, 0));
         let mut sessions = Vec::new();
         for n in 0..8 {
-            sessions.push(s.from_douyin(&format!("u{n}")).await);
+            sessions.push(s.by_douyin(&format!("u{n}")).await);
         }
         s.peer.end_token();
         for (n, id) in sessions.iter().enumerate() {
@@ -265,7 +265,7 @@ testkit::both! {
         assert_eq!(s.peer.renewals(), (3, 1));
         s.after(LIFE).await;
         assert_eq!(s.peer.renewals(), (4, 1));
-        let id = s.from_douyin("u1").await;
+        let id = s.by_douyin("u1").await;
         s.text(&id, "有的").await;
         s.app.run_due().await;
         assert_eq!(s.ours(&id).await, pairs(&[("有的", "sent")]));
@@ -288,7 +288,7 @@ testkit::both! {
             s.after(10 * SECOND).await;
         }
         assert_eq!((s.peer.renewals().0, &s.health().await["ok"]), (3, &json!(true)), "what passes is tried again");
-        let id = s.from_douyin("u1").await;
+        let id = s.by_douyin("u1").await;
         s.peer.end_token();
         s.peer.refuse_renewals([10_010]);
         s.text(&id, "有的").await;
@@ -324,7 +324,7 @@ testkit::both! {
         assert_eq!(s.peer.renewals(), (1, 1));
         let health = s.health().await;
         assert!(health["problem"].as_str().unwrap().contains("10020") && health["ok"] == false, "{health}");
-        let id = s.from_douyin("u1").await;
+        let id = s.by_douyin("u1").await;
         s.text(&id, "有的").await;
         s.app.run_due().await;
         assert_eq!(s.ours(&id).await, pairs(&[("有的", "sent")]));
@@ -333,7 +333,7 @@ testkit::both! {
     /// Without anything to renew with, an ended token fails messages at once, and says what is missing.
     async fn a_token_without_renewal_ends(t) {
         let s = Stage::douyin(t, &[("accessToken", "act-0")]).await;
-        let id = s.from_douyin("u1").await;
+        let id = s.by_douyin("u1").await;
         s.peer.end_token();
         s.text(&id, "有的").await;
         s.app.run_due().await;
@@ -347,7 +347,7 @@ testkit::both! {
         let s = Stage::douyin(t, &[("accessToken", "act-0"), ("refreshToken", "bad")]).await;
         s.round().await;
         assert_eq!(s.health().await["problem"], "Douyin answers 10010: as ordered");
-        let id = s.from_douyin("u1").await;
+        let id = s.by_douyin("u1").await;
         s.text(&id, "有的").await;
         s.app.run_due().await;
         assert_eq!(s.ours(&id).await, pairs(&[("有的", "sent")]));
@@ -361,7 +361,7 @@ testkit::both! {
     /// JD: signed as JD signs, under one id however often it is sent.
     async fn jd_is_answered(t) {
         let mut s = Stage::jd(t).await;
-        let id = s.from_jd("buyer").await;
+        let id = s.by_jd("buyer").await;
         s.peer.trouble([Trouble::Status(500), Trouble::Code(-10_000), Trouble::Silence]);
         let message = s.text(&id, "半小时内").await;
         s.app.run_due().await;
@@ -392,7 +392,7 @@ testkit::both! {
     /// A bridge: signed by our documents, the same id each time, a file by an address that opens it.
     async fn a_bridge_is_answered(t) {
         let mut s = Stage::bridge(t).await;
-        let id = s.from_bridge("c1").await;
+        let id = s.by_bridge("c1").await;
         s.peer.trouble([Trouble::Status(503), Trouble::Status(429), Trouble::Status(500)]);
         let message = s.text(&id, "在的").await;
         s.app.run_due().await;
@@ -416,7 +416,8 @@ testkit::both! {
         let said = s.taken()[1].clone();
         assert_eq!(said["msgType"], "image");
         let url = said["mediaUrl"].as_str().unwrap();
-        let path = &url[url.find("/api/").unwrap()..];
+        let (_, path) = url.split_once("/api/").unwrap();
+        let path = &format!("/api/{path}");
         assert_eq!(s.app.fetch(path, None, &[]).await.bytes, picture, "whoever has the address may open it");
         s.app.clock.advance(Duration::from_secs(3601));
         assert_eq!(s.app.fetch(path, None, &[]).await.status, 401, "for an hour");
@@ -432,7 +433,7 @@ testkit::both! {
     /// Where a channel takes no files from us, the agent is told at once, and nothing is stored.
     async fn files_are_refused_where_they_cannot_go(t) {
         let s = Stage::jd(t).await;
-        let id = s.from_jd("buyer").await;
+        let id = s.by_jd("buyer").await;
         let file = s.upload("图.png", &png(20, 10)).await;
         let before = s.history(&id).await.len();
         s.say(&id, json!({"msgType": "image", "fileId": file})).await.refused(400, &["msgType"]);
@@ -441,7 +442,7 @@ testkit::both! {
         let fields = json!({"secret": BRIDGE, "apiBase": s.peer.url});
         let bridge = json!({"kind": "bridge", "channelType": "jd", "name": "b", "fields": fields});
         connect(&s.app, &s.operator, bridge).await;
-        let other = s.from_bridge("c1").await;
+        let other = s.by_bridge("c1").await;
         data(&s.say(&other, json!({"msgType": "image", "fileId": file})).await);
     }
 }
