@@ -199,6 +199,9 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
     };
     let media = SingleOptions { concurrency: 16, per_destination: 8, retry: retry(days(1)), timeout };
     let pull = SingleOptions { per_destination: 1, timeout: Duration::from_secs(600), ..media };
+    // What a renewal needs may be away for weeks; meanwhile messages say what they wait for.
+    let patient = Retry { cap: Duration::from_secs(600), max_age: days(30), ..media.retry };
+    let token = SingleOptions { per_destination: 1, retry: patient, ..media };
     let internal = SingleOptions { concurrency: 4, per_destination: 4, retry: Retry::INTERNAL, timeout };
     let of = || desk.clone();
     builder
@@ -207,6 +210,9 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
         .single(desk::MEDIA, media, desk::Media { desk: of() })
         .single(desk::WELCOME, send, desk::Welcome { desk: of() })
         .single(desk::PROFILE, media, desk::Profile { desk: of() })
+        .single(desk::STATE, send, desk::Reconcile { desk: of() })
+        .single(desk::CHECK, media, desk::Check { desk: of() })
+        .single(desk::TOKEN, token, desk::Renew { desk: of() })
         .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: of() })
         .single(desk::WATCHDOG, internal, desk::Watchdog { desk: of() })
         .single(desk::TURN, turn_options(), desk::Turns { desk: of() })

@@ -187,7 +187,7 @@ fn messages(said: Value, now: Timestamp) -> Result<Vec<Inbound>, Refusal> {
         }
         Value::Array(list) => {
             let placed = |(place, message)| {
-                inbound(message, now).map_err(|refusal| match refusal {
+                inbound(message, now).map(Inbound::clean).map_err(|refusal| match refusal {
                     Refusal::Malformed { field, reason } => {
                         Refusal::Malformed { field, reason: format!("{reason} (message {place})") }
                     }
@@ -196,7 +196,7 @@ fn messages(said: Value, now: Timestamp) -> Result<Vec<Inbound>, Refusal> {
             };
             list.into_iter().enumerate().map(placed).collect()
         }
-        one => Ok(vec![inbound(one, now)?]),
+        one => Ok(vec![inbound(one, now)?.clean()]),
     }
 }
 

@@ -62,7 +62,7 @@ impl App {
         let raw: Value = serde_json::from_slice(body)
             .map_err(|e| Refusal::malformed("body", format!("is no JSON: {e}")))?;
         let Value::Array(items) = raw else { return Err(Refusal::malformed("body", "is no list")) };
-        Ok(items.into_iter().map(|item| inbound(item, received)).collect())
+        Ok(items.into_iter().map(|item| inbound(item, received).clean()).collect())
     }
 }
 

@@ -3,6 +3,8 @@
 //! The signature is SHA-1 over the secret and the raw body. It knows no time, so a callback cannot be too old: what
 //! keeps it from being taken twice is the message's id alone.
 
+pub mod oauth;
+
 use kernel::Timestamp;
 use serde_json::{Value, json};
 
@@ -47,6 +49,12 @@ impl App {
         Ok(Self { client_key: client_key.to_owned(), client_secret: client_secret.to_owned(), open_ids })
     }
 
+    /// The app's key, which is no secret.
+    #[must_use]
+    pub fn client_key(&self) -> &str {
+        &self.client_key
+    }
+
     /// The value of `X-Douyin-Signature` for a body.
     #[must_use]
     pub fn sign(&self, body: &[u8]) -> String {
@@ -83,7 +91,7 @@ impl App {
         }
         let fallback = msg_id.filter(|id| !id.is_empty() && id.len() <= 128);
         let push = Push { app: self, event: &event, content: &content, raw: &raw };
-        Ok(Callback::Event(Box::new(push.inbound(fallback, body, received))))
+        Ok(Callback::Event(Box::new(push.inbound(fallback, body, received).clean())))
     }
 
     fn is_ours(&self, open_id: &str) -> bool {

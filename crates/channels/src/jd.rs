@@ -105,7 +105,8 @@ impl App {
         if !raw.is_object() {
             return Err(Refusal::malformed("jd_param_json", "is no object"));
         }
-        Ok(Opened { inbound: inbound(raw, text, at), once: Once { key: sign.to_ascii_lowercase(), until } })
+        let inbound = inbound(raw, text, at).clean();
+        Ok(Opened { inbound, once: Once { key: sign.to_ascii_lowercase(), until } })
     }
 
     /// AES-128-CBC with the secret's first 16 bytes as the key and its second as the start.

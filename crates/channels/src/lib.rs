@@ -3,6 +3,7 @@
 //! Promises
 //! - Whatever bytes come in, nothing panics, and nothing is believed before its signature is checked.
 //! - Signatures are compared in constant time, over the raw bytes as they came.
+//! - No text of an [`Inbound`] holds a NUL, which PostgreSQL takes in no text: whoever sends one keeps nobody else's from coming.
 //! - A message that is not understood is kept as it came, as `unsupported`; it is never dropped.
 
 pub mod bridge;
@@ -52,6 +53,33 @@ pub struct Inbound {
     pub content: Content,
     /// As it came, for the record.
     pub raw: Value,
+}
+
+impl Inbound {
+    /// The same without NUL characters.
+    #[must_use]
+    fn clean(mut self) -> Self {
+        let Self { external_id, kf_id, customer_id, customer_name, conversation, colleague, content, .. } =
+            &mut self;
+        let mut texts = vec![external_id, kf_id, customer_id];
+        texts.extend([customer_name, conversation, colleague].into_iter().flatten());
+        match content {
+            Content::Text { text, menu } => {
+                texts.push(text);
+                texts.extend(menu);
+            }
+            Content::Media { reference, .. } => texts.push(reference),
+            Content::Other { kind, text } => texts.extend([kind, text]),
+            Content::Entered { welcome_code } => texts.extend(welcome_code),
+            Content::SendFailed { external_id, reason } => texts.extend([external_id, reason]),
+            Content::Recalled { external_id } => texts.push(external_id),
+            Content::Ended | Content::Ignored => {}
+        }
+        for text in texts {
+            text.retain(|c| c != '\0');
+        }
+        self
+    }
 }
 
 /// What a message holds.

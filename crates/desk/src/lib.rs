@@ -50,10 +50,13 @@ use transports::{SetupError, web::Reach};
 
 pub use auth::Agent;
 pub use channel::{
+    check::{CHECK, Check},
     greet::{PROFILE, Profile, WELCOME, Welcome},
     media::{MEDIA, Media},
     pull::{PULL, Pull},
     send::Send as SendMessage,
+    state::{Reconcile, STATE},
+    token::{Renew, TOKEN},
 };
 pub use http::{callbacks, router, socket_router};
 pub use migrations::MIGRATIONS;

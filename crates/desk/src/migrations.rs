@@ -13,6 +13,8 @@
 //! `desk_sla` has a row for each wait of a customer that had a target, `desk_ratings` one for each that was
 //! asked, `desk_terms` one for each term that a message is found by.
 //!
+//! `desk_tokens` holds the access tokens that are renewed here, `desk_health` what the last look at an account found.
+//!
 //! `desk_turns` has how each turn of the assistant ended.
 //!
 //! `desk_webhooks` are told of `desk_webhook_events` by `desk_webhook_deliveries`; `desk_changes` has what people changed
@@ -28,6 +30,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/004_stream", sql: STREAM },
     Migration { name: "desk/005_turn", sql: TURN },
     Migration { name: "desk/006_supervise", sql: SUPERVISE },
+    Migration { name: "desk/007_accounts", sql: ACCOUNTS },
     Migration { name: "desk/008_assistants_side", sql: ASSISTANTS_SIDE },
 ];
 
@@ -412,6 +415,27 @@ CREATE INDEX desk_sessions_created ON desk_sessions (created_at);
 CREATE INDEX desk_sessions_closed ON desk_sessions (closed_at);
 CREATE INDEX desk_sessions_answered ON desk_sessions (first_response_at);
 CREATE INDEX desk_messages_created ON desk_messages (created_at, sender_type, status, sender_id);
+";
+
+const ACCOUNTS: &str = "
+CREATE TABLE desk_tokens (
+    account_id {ID} NOT NULL PRIMARY KEY,
+    seed {ID} NOT NULL,
+    generation BIGINT NOT NULL,
+    tokens {BYTES} NOT NULL,
+    expires_at BIGINT NOT NULL,
+    refused TEXT,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE desk_health (
+    account_id {ID} NOT NULL PRIMARY KEY,
+    problem TEXT,
+    served TEXT,
+    checked_at BIGINT NOT NULL
+);
+
+CREATE INDEX desk_inbound_received ON desk_inbound (received_at);
 ";
 
 // `came`: whether the agent ever connected or said whether they are there; before that they are nobody's choice.

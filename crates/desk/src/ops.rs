@@ -6,7 +6,7 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Desk,
     auth::Agent,
-    channel::{account::AccountKind, media, out},
+    channel::{account::AccountKind, media, out, state},
     follow, frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
     notes,
@@ -124,7 +124,7 @@ impl Desk {
     /// An agent's message to the customer.
     ///
     /// # Errors
-    /// 404; 400 in any state but `manual`; 403 if it is somebody else's; 409 if another message was sent under its
+    /// 404; 400 in any state but `manual`, or for a file where the channel takes none; 403 if it is somebody else's; 409 if another message was sent under its
     /// client's id; 422 if the channel would not take it.
     pub(crate) async fn answer(&self, agent: &Agent, id: &str, draft: &Draft) -> Result<MessageRow, Problem> {
         let now = self.clock().now();
@@ -158,8 +158,8 @@ impl Desk {
             (None, Some(owner)) => owner.clone(),
             _ => return Err(state.not_yours()),
         };
-        let by_wecom = accounts.iter().any(|a| a.id == row.account_id && a.kind() == AccountKind::Wecom);
-        let payload = fit(&mut tx, &row, draft, by_wecom, now).await?;
+        let channel = accounts.iter().find(|account| account.id == row.account_id).map(|a| a.kind());
+        let payload = fit(&mut tx, &row, draft, channel, now).await?;
         let new = NewMessage {
             sender_type: SenderType::Manual,
             sender_id: &sender,
@@ -186,9 +186,13 @@ async fn fit(
     tx: &mut Tx,
     row: &SessionRow,
     draft: &Draft,
-    by_wecom: bool,
+    channel: Option<AccountKind>,
     now: Timestamp,
 ) -> Result<Option<String>, Problem> {
+    if draft.file.is_some() && channel.is_some_and(|kind| !kind.takes_files()) {
+        return Err(Problem::bad_request("msgType", "must be text: this channel takes no files from us"));
+    }
+    let by_wecom = channel == Some(AccountKind::Wecom);
     if by_wecom {
         let text = draft.file.is_none().then_some(draft.content.as_str());
         if let Some(reason) = out::refusal(tx, row, text, now).await? {
@@ -229,6 +233,7 @@ pub(crate) async fn settle(
     if row.status == Status::Ai && store::is_unanswered(tx, &row.id, row.last_customer_seq).await? {
         work::schedule_turn(tx, row, now, now).await?;
     }
+    state::plan(tx, row, before.status, now).await?;
     follow::changed(tx, row, &before, actor, told, now).await
 }
 

@@ -2,10 +2,10 @@
 
 use db::SealedTable;
 
-use crate::webhooks;
+use crate::{store, webhooks};
 
 /// The columns of the desk that hold what the keyring sealed.
-pub const SEALED: &[&dyn SealedTable] = &[&AccountSecrets, &WebhookSecrets];
+pub const SEALED: &[&dyn SealedTable] = &[&AccountSecrets, &RenewedTokens, &WebhookSecrets];
 
 /// Where an account's secrets lie.
 pub(crate) fn account_place(id: &str) -> String {
@@ -15,6 +15,11 @@ pub(crate) fn account_place(id: &str) -> String {
 db::sealed_column! {
     /// The secrets of the channels' accounts.
     AccountSecrets: "desk_accounts", "id", "secrets", account_place
+}
+
+db::sealed_column! {
+    /// Tokens of the channels' accounts that were renewed.
+    RenewedTokens: "desk_tokens", "account_id", "tokens", store::tokens::place
 }
 
 db::sealed_column! {

@@ -1,7 +1,7 @@
 //! [`Wecom`]: WeCom's customer-service API on loopback, as strict as the real one where it matters.
 //!
 //! It gives tokens and takes no other, serves `sync_msg` by cursor, counts the 48 hours and five messages after a customer's
-//! own, takes a `msgid` once, keeps files, and fails as it is told to. Callbacks are signed by [`Wecom::callback`].
+//! own, takes messages in the states 0 and 1 alone and a `msgid` once, keeps files, and fails as it is told to. Callbacks are signed by [`Wecom::callback`].
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -57,6 +57,9 @@ struct Inner {
     failures: HashMap<String, VecDeque<i64>>,
     calls: BTreeMap<String, u32>,
     pull_tokens: Vec<String>,
+    /// Where conversations are that are not new.
+    states: HashMap<String, (i64, String)>,
+    kf_accounts: Option<Vec<Value>>,
 }
 
 impl Wecom {
@@ -111,6 +114,16 @@ impl Wecom {
     /// Ends the access token before its time.
     pub fn expire_token(&self) {
         self.lock().tokens += 1000;
+    }
+
+    /// Puts a customer's conversation into this state, with a person of WeCom's own client for 3.
+    pub fn put(&self, customer: &str, state: i64, servicer: &str) {
+        self.lock().states.insert(customer.to_owned(), (state, servicer.to_owned()));
+    }
+
+    /// What `kf/account/list` shows; without, the account `kf`.
+    pub fn kf_accounts(&self, accounts: impl IntoIterator<Item = Value>) {
+        self.lock().kf_accounts = Some(accounts.into_iter().collect());
     }
 
     /// An item as `sync_msg` has it.
@@ -247,6 +260,9 @@ impl Inner {
         if body["text"]["content"].as_str().is_some_and(|text| text.len() > 2048) {
             return code(40058, "text too long");
         }
+        if self.states.get(&customer).is_some_and(|(state, _)| !(0..=1).contains(state)) {
+            return code(95018, "send msg session status invalid");
+        }
         match self.windows.get_mut(&customer) {
             None => return code(95002, "no message of the customer"),
             Some((until, _)) if now >= *until => return code(95002, "48 hours"),
@@ -296,6 +312,19 @@ async fn call(
             let list = json!([{"external_userid": customer, "nickname": format!("昵称 {}", customer.as_str().unwrap_or("")),
                 "avatar": "https://example.com/avatar.png"}]);
             Json(json!({"errcode": 0, "customer_list": list})).into_response()
+        }
+        "service_state/get" => {
+            let new = (0, String::new());
+            let state = body["external_userid"].as_str().and_then(|customer| inner.states.get(customer));
+            let (state, servicer) = state.unwrap_or(&new);
+            Json(json!({"errcode": 0, "service_state": state, "servicer_userid": servicer})).into_response()
+        }
+        "account/list" => {
+            let one = || vec![json!({"open_kfid": "kf", "name": "客服", "manage_privilege": true})];
+            let all = inner.kf_accounts.clone().unwrap_or_else(one);
+            let offset = body["offset"].as_u64().map_or(0, |n| usize::try_from(n).expect("small"));
+            let page: Vec<Value> = all.into_iter().skip(offset).take(100).collect();
+            Json(json!({"errcode": 0, "errmsg": "ok", "account_list": page})).into_response()
         }
         _ => code(40066, "invalid url"),
     }

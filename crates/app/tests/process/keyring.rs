@@ -8,6 +8,8 @@ use std::{
 use app::{keyring, system};
 use db::{Db, args, sql};
 use serde_json::{Value, json};
+use testkit::wecom::Wecom;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     client::{Client, PASSWORD, User, draft},
@@ -38,6 +40,7 @@ macro_rules! both {
 both! {
     keys_come_and_go_under_a_running_server => rotation;
     a_rotation_that_is_killed_is_finished_later => killed;
+    the_channels_accounts_open_under_the_new_key => channels;
 }
 
 async fn database(home: &Home) -> Db {
@@ -180,4 +183,66 @@ async fn killed(home: Home) {
         (client.get("/health/ready").await.status == 200).then_some(())
     })
     .await;
+}
+
+/// Accounts of channels and tokens that were renewed for them: sealed anew, and the old key is not missed.
+async fn channels(home: Home) {
+    let home = home.set("DESK__AUTH", "off");
+    let server = home.serve().await;
+    let client = Client::new(server.address);
+    let wecom = Wecom::start(kernel::Clock::system()).await;
+    let account = json!({"kind": "wecom", "name": "w", "fields": wecom.fields()});
+    let made = client.call("POST", "/api/desk/accounts", None, Some(account)).await.unwrap();
+    let id = made.json()["data"]["accountId"].as_str().unwrap().to_owned();
+    let (place, pair) = (format!("desk_tokens:{id}:tokens"), b"as a renewal leaves them");
+    let sealed = keyring::open(&home.data()).unwrap().seal(&place, pair).unwrap();
+    let db = database(&home).await;
+    let mut tx = db.begin().await.unwrap();
+    tx.exec(
+        sql!(
+            "INSERT INTO desk_tokens (account_id, seed, generation, tokens, expires_at, updated_at)
+             VALUES ($1, 'seed', 1, $2, 0, 0)"
+        ),
+        args![&id, sealed],
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(in_use(&db).await, [(1, 1), (1, 1)]);
+
+    let rotated = home.done(&["keyring", "rotate"], "");
+    assert!(rotated.contains("key 2 seals now; 2 values were sealed anew"), "{rotated}");
+    backdate(&home, Duration::from_secs(17 * 60));
+    assert_eq!(home.done(&["keyring", "prune"], ""), "key 1 is removed\n");
+    let (sealed,): (Vec<u8>,) = db
+        .read()
+        .await
+        .unwrap()
+        .one(sql!("SELECT tokens FROM desk_tokens WHERE account_id = $1"), args![&id])
+        .await
+        .unwrap();
+    assert_eq!(keyring::open(&home.data()).unwrap().open(&place, &sealed).unwrap(), pair);
+
+    // The same server, and one that knows the new key alone: the account's own signature is believed.
+    let callback = async |salt: u8| {
+        let (query, body) = wecom.callback("kf", salt);
+        let path = format!("/wecom/callback?account={id}&{query}");
+        let length = body.len();
+        let mut stream = tokio::net::TcpStream::connect(client.address()).await.unwrap();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: hongyan.test\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("success"), "{answer}");
+    };
+    callback(1).await;
+    server.terminate().await;
+    let server = home.serve().await;
+    client.moved(server.address);
+    callback(2).await;
+    let list = client.get("/api/desk/accounts").await.json();
+    assert_eq!(list["data"][0]["secrets"], json!(["encodingAesKey", "secret", "token"]));
 }

@@ -110,6 +110,17 @@ pub enum State {
     Ended,
 }
 
+/// A customer-service account that an app may serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KfAccount {
+    /// `open_kfid`
+    pub open_kfid: String,
+    /// What customers see.
+    pub name: String,
+    /// Whether it is under 通过API管理, for this app; without, it can be seen and not be served.
+    pub managed: bool,
+}
+
 /// The object of an answer whose `errcode` is 0 or left out.
 pub(super) fn answer(bytes: &[u8]) -> Result<Value, Failure> {
     let value: Value =
@@ -180,4 +191,22 @@ pub fn parse_state(bytes: &[u8]) -> Result<State, Failure> {
 /// WeCom refused.
 pub fn parse_trans(bytes: &[u8]) -> Result<Option<String>, Failure> {
     Ok(json::text(&answer(bytes)?, "msg_code"))
+}
+
+/// `kf/account/list`'s answer: one page, see [`super::list_accounts`].
+///
+/// # Errors
+/// WeCom refused, or there is no list in it.
+pub fn parse_accounts(bytes: &[u8]) -> Result<Vec<KfAccount>, Failure> {
+    let value = answer(bytes)?;
+    let list = value.get("account_list").and_then(Value::as_array);
+    let list = list.ok_or_else(|| Failure::Unreadable("account_list is missing".to_owned()))?;
+    let account = |item: &Value| {
+        Some(KfAccount {
+            open_kfid: json::text(item, "open_kfid")?,
+            name: json::text_or_empty(item, "name"),
+            managed: item.get("manage_privilege").and_then(Value::as_bool).unwrap_or(true),
+        })
+    };
+    Ok(list.iter().filter_map(account).collect())
 }

@@ -13,12 +13,15 @@ use kernel::Timestamp;
 
 use self::xml::Children;
 pub use self::{
-    answer::{ApiError, Class, Failure, State, Token, parse_sent, parse_state, parse_token, parse_trans},
+    answer::{
+        ApiError, Class, Failure, KfAccount, State, Token, parse_accounts, parse_sent, parse_state,
+        parse_token, parse_trans,
+    },
     keys::Keys,
     page::{Page, Unreadable, parse_page},
     send::{
-        Menu, MenuItem, Message, TEXT_LIMIT, get_state, msgid, send_msg, send_msg_on_event, sync_msg,
-        trans_state,
+        ACCOUNTS, Menu, MenuItem, Message, TEXT_LIMIT, get_state, list_accounts, msgid, send_msg,
+        send_msg_on_event, sync_msg, trans_state,
     },
 };
 use crate::{

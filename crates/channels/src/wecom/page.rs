@@ -59,7 +59,7 @@ pub fn parse_page(bytes: &[u8], received: Timestamp) -> Result<Page, Failure> {
         Page { next_cursor, has_more, messages: Vec::with_capacity(items.len()), unreadable: Vec::new() };
     for raw in items {
         match item::read(raw, received) {
-            Ok(message) => page.messages.push(message),
+            Ok(message) => page.messages.push(message.clean()),
             Err(unreadable) => page.unreadable.push(unreadable),
         }
     }

@@ -186,6 +186,15 @@ pub fn sync_msg(open_kfid: &str, cursor: &str, token: &str) -> Result<Value, Uns
     Ok(body)
 }
 
+/// So many accounts are on a page of [`list_accounts`], at most.
+pub const ACCOUNTS: usize = 100;
+
+/// The body for `kf/account/list`: a page after so many.
+#[must_use]
+pub fn list_accounts(offset: usize) -> Value {
+    json!({"offset": offset, "limit": ACCOUNTS})
+}
+
 /// The body for `kf/service_state/get`.
 #[must_use]
 pub fn get_state(open_kfid: &str, customer: &str) -> Value {

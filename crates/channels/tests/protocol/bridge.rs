@@ -49,6 +49,23 @@ fn the_signature_is_that_of_openssl() {
     assert_eq!(signed.signature, "ce4839d4422a7daf45707fb74ce55556829b9b17810fc4177dddedb55ed28ec0");
 }
 
+/// A NUL in a text would stop everything that comes with it at PostgreSQL.
+#[test]
+fn no_text_holds_a_nul() {
+    let said = json!({"messageId": "m\0-1", "kfId": "shop-1", "customerId": "c\0", "customerName": "\0x",
+        "conversation": "r\0", "content": "a\0b"});
+    let one = read(&said).unwrap().messages.remove(0);
+    assert_eq!((one.external_id.as_str(), one.customer_id.as_str()), ("m-1", "c"));
+    assert_eq!((one.customer_name.as_deref(), one.conversation.as_deref()), (Some("x"), Some("r")));
+    assert_eq!(one.content, Content::Text { text: "ab".to_owned(), menu: None });
+    let page = json!({"errcode": 0, "next_cursor": "c", "has_more": 0, "msg_list": [
+        {"msgid": "m\0", "open_kfid": "kf", "external_userid": "c", "origin": 3, "send_time": 1, "msgtype": "text",
+            "text": {"content": "\0", "menu_id": "k\0"}}]});
+    let page = channels::wecom::parse_page(page.to_string().as_bytes(), now()).unwrap();
+    assert_eq!(page.messages[0].external_id, "m");
+    assert_eq!(page.messages[0].content, Content::Text { text: String::new(), menu: Some("k".to_owned()) });
+}
+
 #[test]
 fn each_of_the_three_ways_opens() {
     let body = message().to_string();

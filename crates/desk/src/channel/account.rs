@@ -53,6 +53,7 @@ const DOUYIN: &[Field] = &[
     field("clientSecret", true, true),
     field("openIds", false, false),
     field("accessToken", true, false),
+    field("refreshToken", true, false),
     field("apiBase", false, false),
 ];
 const DOUDIAN: &[Field] = &[field("appKey", false, true), field("appSecret", true, true)];
@@ -90,6 +91,12 @@ impl AccountKind {
             Self::Jd => Some(ChannelType::Jd),
             Self::Bridge => None,
         }
+    }
+
+    /// Whether files can go to its customers.
+    #[must_use]
+    pub const fn takes_files(self) -> bool {
+        matches!(self, Self::Wecom | Self::Bridge)
     }
 
     /// What is wrong with these fields; none if they make an account.
@@ -154,6 +161,8 @@ pub(crate) enum Adapter {
 pub(crate) struct Douyin {
     pub(crate) app: douyin::App,
     pub(crate) access_token: Option<String>,
+    /// With it access tokens are renewed.
+    pub(crate) refresh_token: Option<String>,
     pub(crate) api_base: String,
 }
 
@@ -273,8 +282,8 @@ fn douyin(given: &mut Given<'_>) -> Option<Douyin> {
     let app = douyin::App::new(&given.text("clientKey"), &given.text("clientSecret"), own);
     let app = given.keys(app, &[("client_key", "clientKey"), ("client_secret", "clientSecret")]);
     let api_base = given.base().unwrap_or_else(|| "https://open.douyin.com".to_owned());
-    let access_token = given.get("accessToken");
-    Some(Douyin { app: app?, access_token, api_base })
+    let (access_token, refresh_token) = (given.get("accessToken"), given.get("refreshToken"));
+    Some(Douyin { app: app?, access_token, refresh_token, api_base })
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     account::{Account, AccountKind, Adapter},
     pull, registry,
+    upkeep::KNOWN,
 };
 use crate::{
     Desk,
@@ -159,6 +160,10 @@ fn open(account: &Account, request: &Request, now: Timestamp) -> Result<Opened, 
             let (signature, id) = (request.header("x-douyin-signature"), request.header("msg-id"));
             let said = match douyin.app.open(signature, id, body, now)? {
                 douyin::Callback::Challenge(challenge) => Said::Challenge(challenge),
+                // The signature knows no time: what is not known any more must not come again.
+                douyin::Callback::Event(inbound) if inbound.sent_at + KNOWN <= now => {
+                    return Err(Refusal::Stale("create_time is more than 30 days ago"));
+                }
                 douyin::Callback::Event(inbound) => Said::Messages(vec![*inbound]),
             };
             Ok(Opened { said, once: hash(&request.body) })
@@ -228,7 +233,8 @@ impl Desk {
         let request = Request { headers: BTreeMap::new(), query: query.to_owned(), body: String::new() };
         let all = self.accounts().await?;
         let named = request.param("account");
-        let accounts = registry::of(&all, AccountKind::Wecom, ChannelType::Wechat, named.as_deref());
+        let accounts = registry::of(&all, AccountKind::Wecom, ChannelType::Wechat, None);
+        let accounts = chosen(accounts, named.as_deref(), "wecom")?;
         let now = self.clock().now();
         first(&accounts, "wecom", |account| match account.wecom() {
             Some(wecom) => wecom.keys.verify_url(query, now),
@@ -251,13 +257,14 @@ impl Desk {
     ) -> Result<Answer, Problem> {
         let all = self.accounts().await?;
         let named = request.param("account");
-        let of = |kind| registry::of(&all, kind, channel_type, named.as_deref());
+        let of = |kind, named| registry::of(&all, kind, channel_type, named);
         let told = kind.or_else(|| request.kind(channel_type));
         // What nothing signs is refused by whoever would have to sign it.
-        let guess = || AccountKind::EVERY.into_iter().find(|kind| !of(*kind).is_empty());
-        let kind = told.or_else(guess).unwrap_or(AccountKind::Bridge);
-        let accounts = of(kind);
+        let guess = |named| AccountKind::EVERY.into_iter().find(|kind| !of(*kind, named).is_empty());
+        let kind = told.or_else(|| guess(named.as_deref())).or_else(|| guess(None));
+        let kind = kind.unwrap_or(AccountKind::Bridge);
         let what = if told.is_some() { kind.as_str() } else { channel_type.as_str() };
+        let accounts = chosen(of(kind, None), named.as_deref(), what)?;
         let now = self.clock().now();
         match first(&accounts, what, |account| open(account, request, now)) {
             Ok((_, Opened { said: Said::Challenge(challenge), .. })) => Ok(Answer::Json(challenge)),
@@ -358,6 +365,23 @@ impl Desk {
             }
         }
     }
+}
+
+/// Those that a request may be for: all, or the one that it names.
+///
+/// # Errors
+/// 503 if there is none at all; 400 if none is the named one.
+fn chosen<'a>(
+    accounts: Vec<&'a Arc<Account>>,
+    named: Option<&str>,
+    what: &str,
+) -> Result<Vec<&'a Arc<Account>>, Problem> {
+    if accounts.is_empty() {
+        return Err(not_configured(what));
+    }
+    let Some(named) = named else { return Ok(accounts) };
+    let one: Vec<_> = accounts.into_iter().filter(|account| account.id == named).collect();
+    if one.is_empty() { Err(Problem::bad_request("account", "is none that is in use here")) } else { Ok(one) }
 }
 
 /// Why no account took a request.

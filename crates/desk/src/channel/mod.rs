@@ -4,9 +4,11 @@
 //! - `intake`: whose callback this is, kept in one transaction with what it says;
 //! - `pull`: WeCom's messages, page by page; `events`: what happened without anybody saying anything;
 //! - `send`: messages to customers, in order, and `out`: how each channel takes them; `media`: files in and out; `greet`: welcomes and customers' names;
-//! - `wecom`: the client of WeCom's API.
+//! - `wecom`: the client of WeCom's API; `state`: where WeCom has a conversation; `check`: whether an account can do what it
+//!   is for; `token`: access tokens that are renewed.
 
 pub(crate) mod account;
+pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod greet;
 pub(crate) mod intake;
@@ -15,6 +17,8 @@ pub(crate) mod out;
 pub(crate) mod pull;
 pub(crate) mod registry;
 pub(crate) mod send;
+pub(crate) mod state;
+pub(crate) mod token;
 mod upkeep;
 pub(crate) mod wecom;
 

@@ -12,12 +12,13 @@ use utoipa::ToSchema;
 use crate::{
     Desk,
     auth::Agent,
-    channel::{AccountKind, registry},
+    channel::{AccountKind, check::AccountHealth, registry},
     model::ChannelType,
     sealed,
     store::{
         self,
         accounts::{self, AccountRow},
+        health, tokens,
     },
 };
 
@@ -43,6 +44,9 @@ pub(super) struct AccountInfo {
     secrets: Vec<String>,
     /// Where the channel calls.
     callback_path: String,
+    /// What the last look at it found: WeCom, every quarter of an hour; Douyin, whenever its token was renewed. Null
+    /// where there was none yet.
+    health: Option<AccountHealth>,
     #[schema(value_type = Option<String>, format = DateTime)]
     updated_at: Option<Timestamp>,
 }
@@ -68,6 +72,7 @@ fn info(row: &AccountRow, all: BTreeMap<String, String>) -> AccountInfo {
         fields,
         secrets: secrets.into_keys().collect(),
         callback_path: callback_path(&row.id, row.kind, row.channel_type),
+        health: None,
         updated_at: Some(row.updated_at),
     }
 }
@@ -89,13 +94,21 @@ pub(super) async fn list_accounts(State(desk): State<Desk>, agent: Agent) -> Des
         fields: BTreeMap::new(),
         secrets: Vec::new(),
         callback_path: callback_path(&account.id, account.kind(), account.channel_type),
+        health: None,
         updated_at: None,
     });
     let mut all: Vec<AccountInfo> = fixed.collect();
-    for row in accounts::all(&mut desk.db().read().await?).await? {
+    let mut conn = desk.db().read().await?;
+    for row in accounts::all(&mut conn).await? {
         let fields =
             registry::fields(&row, desk.0.accounts.keyring()).map_err(|reason| unreadable(&row, &reason))?;
         all.push(info(&row, fields));
+    }
+    for row in health::all(&mut conn).await? {
+        let account = all.iter_mut().find(|account| account.account_id == row.account_id);
+        if let Some(account) = account.filter(|account| account.enabled) {
+            account.health = Some(AccountHealth::from(&row));
+        }
     }
     desk_ok(all)
 }
@@ -116,7 +129,7 @@ pub(super) struct AccountRequest {
     #[schema(max_length = 100)]
     name: String,
     /// By kind. `wecom`: `corpId`, `token`, `encodingAesKey`, `secret`, `apiBase?`, `welcome?`; `douyin`: `clientKey`,
-    /// `clientSecret`, `openIds?`, `accessToken?`, `apiBase?`; `doudian`: `appKey`, `appSecret`; `jd`: `appKey`,
+    /// `clientSecret`, `openIds?`, `accessToken?`, `refreshToken?`, `apiBase?`; `doudian`: `appKey`, `appSecret`; `jd`: `appKey`,
     /// `appSecret`, `token?`, `waiter?`, `apiBase?`; `bridge`: `secret`, `apiBase?`.
     #[schema(value_type = Object)]
     fields: Value,
@@ -246,6 +259,8 @@ pub(super) async fn update_account(
     row.updated_at = now;
     seal(&desk, &mut row, &fields)?;
     accounts::update(&mut tx, &row).await?;
+    // What was found of it may be true no longer.
+    health::forget(&mut tx, &id).await?;
     store::note(&mut tx, &agent.actor(None), "account.changed", &id, None, now).await?;
     tx.commit().await?;
     desk.0.channels.registry.forget();
@@ -275,6 +290,8 @@ pub(super) async fn delete_account(
     if !accounts::delete(&mut tx, &id).await? {
         return Err(Problem::not_found("account").into());
     }
+    health::forget(&mut tx, &id).await?;
+    tokens::forget(&mut tx, &id).await?;
     store::note(&mut tx, &agent.actor(None), "account.removed", &id, None, desk.clock().now()).await?;
     tx.commit().await?;
     desk.0.channels.registry.forget();

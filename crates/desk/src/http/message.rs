@@ -36,7 +36,8 @@ pub(super) struct MessageRequest {
 /// Send a message to the customer
 ///
 /// In `manual` only, by the session's agent or a supervisor. With the same `Idempotency-Key` it is sent once. The answer
-/// is the message, `queued`; what becomes of it is told on the stream. A text that is longer than a message of the
+/// is the message, `queued`; what becomes of it is told on the stream. 400 with `errors.msgType` for a file where the channel
+/// takes none from us. A text that is longer than a message of the
 /// channel leaves in several. 422 with `errors.window` if WeCom would not take it before the customer writes again.
 #[utoipa::path(post, path = "/sessions/{sessionId}/message", tag = "desk", request_body = MessageRequest,
     params(

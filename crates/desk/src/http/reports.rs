@@ -38,7 +38,10 @@ text_enum! {
         ("by" = inline(Option<By>), Query, description = "`day`"),
         ("tz" = Option<String>, Query, description = "IANA name; that of the business hours, else `UTC`"),
         ("format" = inline(Option<Format>), Query, description = "`json`")),
-    responses((status = 200, body = DeskEnvelope<Report>), Refusals))]
+    responses(
+        (status = 200, description = "The report; as CSV, one line a row",
+            content((DeskEnvelope<Report> = "application/json"), (String = "text/csv"))),
+        Refusals))]
 pub(super) async fn reports(
     State(desk): State<Desk>,
     agent: Agent,

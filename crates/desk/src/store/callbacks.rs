@@ -1,4 +1,4 @@
-//! SQL on `desk_callbacks`: what channels sent, as it came, for a while.
+//! SQL on `desk_callbacks`: what channels sent, as it came, for a while; and how long `desk_inbound` knows it.
 
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
@@ -92,12 +92,29 @@ pub(crate) async fn set_error(tx: &mut Tx, id: &str, error: Option<&str>) -> Res
 /// So many callbacks are forgotten at once.
 pub(crate) const FORGOTTEN: u64 = 1000;
 
-/// Forgets callbacks of before then; how many of at most [`FORGOTTEN`].
-pub(crate) async fn forget(tx: &mut Tx, before: Timestamp) -> Result<u64> {
+/// Forgets callbacks of before `read`, and those that nothing came of only if they are of before `unread`; how many of
+/// at most [`FORGOTTEN`].
+pub(crate) async fn forget(tx: &mut Tx, read: Timestamp, unread: Timestamp) -> Result<u64> {
     tx.exec(
         sql!(
             "DELETE FROM desk_callbacks WHERE id IN
-                (SELECT id FROM desk_callbacks WHERE received_at < $1 ORDER BY received_at LIMIT 1000)"
+                (SELECT id FROM desk_callbacks WHERE received_at < $1 AND (error IS NULL OR received_at < $2)
+                 ORDER BY received_at LIMIT 1000)"
+        ),
+        args![read, unread],
+    )
+    .await
+}
+
+/// Forgets which messages came before then: they are not known any more if they come again; how many of at most
+/// [`FORGOTTEN`]. The messages stay.
+pub(crate) async fn forget_known(tx: &mut Tx, before: Timestamp) -> Result<u64> {
+    tx.exec(
+        sql!(
+            sqlite: "DELETE FROM desk_inbound WHERE rowid IN
+                        (SELECT rowid FROM desk_inbound WHERE received_at < $1 ORDER BY received_at LIMIT 1000)",
+            postgres: "DELETE FROM desk_inbound WHERE ctid = ANY(ARRAY(
+                        SELECT ctid FROM desk_inbound WHERE received_at < $1 ORDER BY received_at LIMIT 1000))"
         ),
         args![before],
     )

@@ -105,6 +105,14 @@ pub(crate) async fn idle(conn: &mut Conn, account: &str, before: Timestamp) -> R
     .await
 }
 
+/// The `open_kfid`s that an account was called for.
+pub(crate) async fn known(conn: &mut Conn, account: &str) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = conn
+        .all(sql!("SELECT kf_id FROM desk_pulls WHERE account_id = $1 ORDER BY kf_id"), args![account])
+        .await?;
+    Ok(rows.into_iter().map(|(kf,)| kf).collect())
+}
+
 /// Where the next page begins; empty from the oldest message on.
 pub(crate) async fn cursor(conn: &mut Conn, (account, kf): (&str, &str)) -> Result<String> {
     let row: Option<(String,)> = conn

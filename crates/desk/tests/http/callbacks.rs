@@ -96,6 +96,49 @@ testkit::both! {
         assert_eq!((wrong.status.as_u16(), wrong.bytes.as_slice()), (500, &b"error"[..]));
     }
 
+    /// A callback that names an account is for that one alone; one that names none of ours is told so.
+    async fn a_callback_may_name_its_account(t) {
+        let app = TestApp::new(t).await;
+        let secret = bridge::Secret::new(SECRET).unwrap();
+        let account = json!({"kind": "bridge", "channelType": "jd", "name": "b", "fields": {"secret": SECRET}});
+        let id = connect(&app, &operator(&app).await, account).await;
+        let say = async |path: &str, nonce: &str| {
+            let body = message(nonce, "hi");
+            let signed = secret.sign(body.as_bytes(), nonce, app.now());
+            let headers = [
+                ("X-Signature", signed.signature.as_str()),
+                ("X-Timestamp", signed.timestamp.as_str()),
+                ("X-Nonce", signed.nonce.as_str()),
+            ];
+            callback(&app, path, &headers, body).await
+        };
+        assert_eq!(say(&format!("/channel/jd/callback?account={id}"), "nonce-01").await.status, 200);
+        say("/channel/jd/callback?account=chan_other", "nonce-02").await.refused(400, &["account"]);
+        say(&format!("/channel/wechat/callback?account={id}"), "nonce-03").await.refused(503, &[]);
+        callback(&app, "/channel/jd/callback?account=", &[], "null").await.refused(400, &["account"]);
+        callback(&app, &format!("/wecom/callback?account={id}"), &[], "<xml/>").await.refused(503, &[]);
+    }
+
+    /// A NUL in a customer's message, which PostgreSQL takes in no text, costs neither it nor the others.
+    async fn a_nul_costs_no_message(t) {
+        let app = TestApp::new(t).await;
+        let (secret, boss) = (with_bridge(&app).await, supervisor(&app, "boss").await);
+        let list = json!([
+            {"messageId": "m1", "kfId": "kf", "customerId": "c1", "content": "a\0b", "customerName": "\0"},
+            {"messageId": "m\0", "kfId": "kf", "customerId": "c1", "msgType": "k\0", "content": "\0"},
+        ]);
+        let body = list.to_string();
+        let signed = secret.sign(body.as_bytes(), "nonce-0001", app.now());
+        let query = format!("signature={}&timestamp={}&nonce={}", signed.signature, signed.timestamp, signed.nonce);
+        let answer = callback(&app, &format!("/channel/jd/callback?{query}"), &[], body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(messages(&app, &boss).await, 2);
+        let list = get(&app, "/sessions", &boss).await;
+        let id = data(&list)[0]["sessionId"].as_str().unwrap().to_owned();
+        let history = get(&app, &format!("/sessions/{id}/history"), &boss).await;
+        assert_eq!((&data(&history)[0]["content"], &data(&history)[1]["msgType"]), (&json!("ab"), &json!("k")));
+    }
+
     /// Every kind of wrong signature is refused, and says what is wrong.
     async fn wrong_signatures_are_named(t) {
         let app = TestApp::new(t).await;

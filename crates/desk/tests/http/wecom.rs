@@ -21,15 +21,15 @@ use crate::{
 };
 
 /// A server with one account of WeCom, and a supervisor.
-struct Stage {
-    app: TestApp,
-    wecom: Wecom,
-    boss: User,
+pub struct Stage {
+    pub app: TestApp,
+    pub wecom: Wecom,
+    pub boss: User,
     salt: u8,
 }
 
 impl Stage {
-    async fn new(t: TestDb, more: &[(&str, &str)]) -> Self {
+    pub async fn new(t: TestDb, more: &[(&str, &str)]) -> Self {
         let app = TestApp::new(t).await;
         let wecom = Wecom::start(app.system.clock.clone()).await;
         connect_wecom(&app, &wecom, more).await;
@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// WeCom calls back, and what follows is done.
-    async fn told(&mut self) {
+    pub async fn told(&mut self) {
         self.salt += 1;
         let (query, body) = self.wecom.callback("kf", self.salt);
         let answer = callback(&self.app, &format!("/wecom/callback?{query}"), &[], body).await;
@@ -47,7 +47,7 @@ impl Stage {
     }
 
     /// A customer's session, with a colleague who answered in WeCom's own client: a person's, so that people may answer.
-    async fn manual(&mut self) -> String {
+    pub async fn manual(&mut self) -> String {
         self.wecom.says("hello", "kf", "c1", "你好");
         self.wecom.item(json!({
             "msgid": "colleague", "open_kfid": "kf", "external_userid": "c1", "origin": 5,
@@ -59,34 +59,34 @@ impl Stage {
     }
 
     /// The one session in this state.
-    async fn session(&self, status: &str) -> Value {
+    pub async fn session(&self, status: &str) -> Value {
         let list = get(&self.app, &format!("/sessions?status={status}"), &self.boss).await;
         assert_eq!(data(&list).as_array().unwrap().len(), 1, "{}", list.body);
         data(&list)[0].clone()
     }
 
-    async fn detail(&self, id: &str) -> Value {
+    pub async fn detail(&self, id: &str) -> Value {
         data(&get(&self.app, &format!("/sessions/{id}"), &self.boss).await).clone()
     }
 
-    async fn history(&self, id: &str) -> Vec<Value> {
+    pub async fn history(&self, id: &str) -> Vec<Value> {
         let history = get(&self.app, &format!("/sessions/{id}/history"), &self.boss).await;
         data(&history).as_array().unwrap().clone()
     }
 
-    async fn say(&self, id: &str, text: &str) -> Answer {
+    pub async fn say(&self, id: &str, text: &str) -> Answer {
         post(&self.app, &format!("/sessions/{id}/message"), &self.boss, json!({"content": text})).await
     }
 
     /// Messages of ours: content and status.
-    async fn ours(&self, id: &str) -> Vec<(String, String)> {
+    pub async fn ours(&self, id: &str) -> Vec<(String, String)> {
         let text = |m: &Value, key: &str| m[key].as_str().unwrap().to_owned();
         let history = self.history(id).await;
         let ours = history.iter().filter(|m| m["status"] != "received" && m["status"] != "recalled");
         ours.map(|m| (text(m, "content"), text(m, "status"))).collect()
     }
 
-    async fn after(&self, seconds: u64) {
+    pub async fn after(&self, seconds: u64) {
         self.app.clock.advance(Duration::from_secs(seconds));
         self.app.run_due().await;
     }
@@ -223,7 +223,7 @@ testkit::both! {
     async fn a_failed_message_is_sent_again_by_hand(t) {
         let mut s = Stage::new(t, &[]).await;
         let id = s.manual().await;
-        s.wecom.fail("kf/send_msg", [95018]);
+        s.wecom.fail("kf/send_msg", [95018, 95018]);
         let message = data(&s.say(&id, "您好").await)["msgId"].as_str().unwrap().to_owned();
         data(&s.say(&id, "第二").await);
         s.app.run_due().await;

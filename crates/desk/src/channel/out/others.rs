@@ -1,6 +1,11 @@
 //! To customers of Douyin and JD, and to bridges.
 
-use channels::{MediaKind, bridge, douyin, jd, wecom::msgid};
+use channels::{
+    MediaKind, bridge,
+    douyin::{self, oauth},
+    jd,
+    wecom::msgid,
+};
 use data_encoding::HEXLOWER;
 use db::Result;
 use dispatch::Outcome;
@@ -18,8 +23,7 @@ use crate::{
     store,
 };
 
-/// Busy, as Douyin and JD have it: to be sent again.
-const DOUYIN_BUSY: i64 = 2_100_004;
+/// JD asks for it once more.
 const JD_AGAIN: &str = "-10000";
 
 impl Job<'_> {
@@ -27,8 +31,9 @@ impl Job<'_> {
         if self.message.msg_type != "text" {
             return Ok(Sent::Never("Douyin takes text only from us".to_owned()));
         }
-        let Some(token) = &douyin.access_token else {
-            return Ok(Sent::Never("the account has no accessToken to send with".to_owned()));
+        let (token, held) = match self.desk.token_to_send(self.account, douyin).await? {
+            Ok(token) => token,
+            Err(sent) => return Ok(sent),
         };
         let asked =
             store::outbox::last_of_customer(&mut self.desk.db().read().await?, &self.session.id).await?;
@@ -41,7 +46,7 @@ impl Job<'_> {
         };
         let query: String = form_urlencoded::byte_serialize(kf.as_bytes()).collect();
         let request = Request::post(format!("{}/im/send/msg/?open_id={query}", douyin.api_base))
-            .header("access-token", token)
+            .header("access-token", token.as_str())
             .header(CONTENT_TYPE, "application/json")
             .body(body.to_string().into_bytes());
         let answer = match self.ask(request).await {
@@ -51,7 +56,10 @@ impl Job<'_> {
         let data = answer.get("data").cloned().unwrap_or_default();
         Ok(match data.get("error_code").and_then(Value::as_i64) {
             Some(0) => Sent::Took("taken by Douyin".to_owned()),
-            Some(DOUYIN_BUSY) => Sent::again("Douyin is busy", false),
+            Some(code) if oauth::is_busy(code) => Sent::again(format!("Douyin is busy ({code})"), false),
+            Some(code) if oauth::is_about_the_token(code) => {
+                self.desk.token_ended(self.account, &held).await?
+            }
             Some(code) => {
                 let words = data.get("description").and_then(Value::as_str).unwrap_or_default();
                 Sent::Never(format!("Douyin answers {code}: {words}"))

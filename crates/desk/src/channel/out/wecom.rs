@@ -1,15 +1,16 @@
-//! To a customer of WeCom: in parts of 2048 bytes, within the 48 hours and five messages after the customer's own.
+//! To a customer of WeCom: in parts of 2048 bytes, choices as a menu, within the 48 hours and five messages after the customer's own.
 
 use std::time::Duration;
 
 use channels::{
     MediaKind,
-    wecom::{Class, Message, TEXT_LIMIT, parse_sent, send_msg},
+    wecom::{Class, Menu, MenuItem, Message, TEXT_LIMIT, parse_sent, send_msg},
     words,
 };
 use db::{Conn, Result};
 use kernel::{Timestamp, time::days};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         send::{Job, Sent},
         wecom::{Body, CallError, Wecom},
     },
-    store::{SessionRow, outbox, windows},
+    store::{MessageRow, SessionRow, outbox, windows},
 };
 
 /// So long after a customer's message they can be answered.
@@ -53,6 +54,23 @@ pub(crate) fn parts(text: &str) -> Vec<String> {
     words::split(text, TEXT_LIMIT)
 }
 
+/// What a message gives to choose from: id and words.
+fn choices(message: &MessageRow) -> Vec<(String, String)> {
+    let payload: Value =
+        message.payload.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let items = payload.get("menu").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |item: &Value, key| item.get(key).and_then(Value::as_str).map(str::to_owned);
+    items.iter().filter_map(|item| Some((text(item, "id")?, text(item, "text")?))).collect()
+}
+
+/// A menu, if there is something to choose from and WeCom takes it as one; otherwise the words alone must do, which are
+/// written so that they do.
+fn menu<'a>(head: &'a str, choices: &'a [(String, String)]) -> Option<Message<'a>> {
+    let items = choices.iter().map(|(id, content)| MenuItem::Click { id, content }).collect();
+    let menu = Message::Menu(Menu { head, items, tail: "" });
+    send_msg("kf", "customer", "msg", &menu).is_ok().then_some(menu)
+}
+
 /// The id of a part, which WeCom knows it by.
 fn part_id(message: &str, part: usize) -> String {
     if part == 0 { message.to_owned() } else { format!("{message}-{part}") }
@@ -61,9 +79,11 @@ fn part_id(message: &str, part: usize) -> String {
 impl Job<'_> {
     pub(in crate::channel) async fn by_wecom(&self, wecom: &Wecom) -> Result<Sent> {
         let kind = MediaKind::named(&self.message.msg_type);
-        let parts = match kind {
-            Some(_) => vec![String::new()],
-            None => parts(&self.message.content),
+        let choices = choices(self.message);
+        let menu = menu(&self.message.content, &choices);
+        let parts = match (kind, &menu) {
+            (None, None) => parts(&self.message.content),
+            _ => vec![String::new()],
         };
         let mut conn = self.desk.db().read().await?;
         let left = outbox::parts(&mut conn, &self.message.id).await?;
@@ -79,9 +99,10 @@ impl Job<'_> {
                 continue;
             }
             let id = part_id(&self.message.id, n);
-            let taken = match kind {
-                Some(kind) => self.file(wecom, &id, kind).await?,
-                None => self.post(wecom, &id, &Message::Text(part)).await,
+            let taken = match (kind, &menu) {
+                (Some(kind), _) => self.file(wecom, &id, kind).await?,
+                (None, Some(menu)) => self.post(wecom, &id, menu).await?,
+                (None, None) => self.post(wecom, &id, &Message::Text(part)).await?,
             };
             match taken {
                 Ok(took) => answer = took,
@@ -137,20 +158,33 @@ impl Job<'_> {
         wecom: &Wecom,
         id: &str,
         message: &Message<'_>,
-    ) -> std::result::Result<String, Sent> {
+    ) -> Result<std::result::Result<String, Sent>> {
         let (kf, customer) = (&self.session.kf_id, &self.session.customer_id);
-        let body = send_msg(kf, customer, id, message).map_err(|e| Sent::Never(e.to_string()))?;
+        let body = match send_msg(kf, customer, id, message) {
+            Ok(body) => body,
+            Err(unsendable) => return Ok(Err(Sent::Never(unsendable.to_string()))),
+        };
+        match self.call(wecom, &body).await {
+            Err(CallError::Api(error)) if error.class == Class::WrongState => {
+                if let Some(sent) = self.wrong_state(wecom).await? {
+                    return Ok(Err(sent));
+                }
+                // The state is ours by now.
+                Ok(self.call(wecom, &body).await.map_err(Sent::from))
+            }
+            answer => Ok(answer.map_err(Sent::from)),
+        }
+    }
+
+    async fn call(&self, wecom: &Wecom, body: &Value) -> std::result::Result<String, CallError> {
         let (web, clock) = (&self.desk.0.channels.api, self.desk.clock());
-        match wecom.call(web, clock, "kf/send_msg", Body::Json(&body)).await {
-            Ok(answer) => match parse_sent(answer.body()) {
-                Ok(msgid) => Ok(format!("msgid {msgid}")),
-                Err(failure) => Err(CallError::from(failure).into()),
-            },
+        match wecom.call(web, clock, "kf/send_msg", Body::Json(body)).await {
+            Ok(answer) => Ok(format!("msgid {}", parse_sent(answer.body())?)),
             // An id is taken once. If an earlier attempt may have got through, this says that it did.
             Err(CallError::Api(error)) if self.in_doubt && is_about_the_request(error.code) => {
                 Ok(format!("refused as sent before: {error}"))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -161,7 +195,7 @@ impl Job<'_> {
         kind: MediaKind,
     ) -> Result<std::result::Result<String, Sent>> {
         Ok(match media::upload(self.desk, wecom, self.message, kind).await? {
-            Ok(media_id) => self.post(wecom, id, &Message::Media { kind, media_id: &media_id }).await,
+            Ok(media_id) => return self.post(wecom, id, &Message::Media { kind, media_id: &media_id }).await,
             Err(sent) => Err(sent),
         })
     }

@@ -6,9 +6,47 @@ use axum::{
 };
 use httpkit::{Failure, Refusals};
 use kernel::Problem;
+use utoipa::ToSchema;
 
 use super::take;
 use crate::{Desk, model::ChannelType};
+
+/// What a bridge sends: one of these, a list of at most a hundred, or either as the text `rawPayload` beside its
+/// `signature`, `timestamp` and `nonce`. The platforms have forms of their own.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents the body, which is read as its signature covers it")]
+pub(super) struct BridgeMessage {
+    /// The bridge's own id: the same one is taken once. Required.
+    #[schema(max_length = 128)]
+    message_id: Option<String>,
+    /// To which of our accounts. Required.
+    #[schema(max_length = 128)]
+    kf_id: Option<String>,
+    /// From which customer. Required.
+    #[schema(max_length = 128)]
+    customer_id: Option<String>,
+    #[schema(max_length = 128)]
+    customer_name: Option<String>,
+    /// Comes back with our answers.
+    #[schema(max_length = 128)]
+    conversation: Option<String>,
+    /// When it was written; without, now.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sent_at: Option<String>,
+    /// `customer`, or `colleague` for one of us who wrote on the platform itself.
+    #[schema(default = "customer")]
+    sender_type: Option<String>,
+    /// `text`, `image`, `voice`, `video`, `file`, or any other kind.
+    #[schema(default = "text", max_length = 128)]
+    msg_type: Option<String>,
+    /// The words; required of `text`.
+    #[schema(max_length = 65536)]
+    content: Option<String>,
+    /// Where the file is, for a day at least; required of files.
+    #[schema(max_length = 2048)]
+    media_url: Option<String>,
+}
 
 /// Take a channel's callback
 ///
@@ -18,7 +56,7 @@ use crate::{Desk, model::ChannelType};
 /// answered as the platform wants it. 401 if the signature is missing, another's, more than five minutes off, or its
 /// nonce was used before; 503 without a configured account.
 #[utoipa::path(post, path = "/channel/{channelType}/callback", tag = "channels", security(()),
-    request_body(content = serde_json::Value, content_type = "application/json"),
+    request_body = BridgeMessage,
     params(
         ("channelType" = inline(ChannelType), Path),
         ("X-Signature" = Option<String>, Header), ("X-Timestamp" = Option<String>, Header),
