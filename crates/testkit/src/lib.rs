@@ -15,6 +15,8 @@
 
 #[cfg(feature = "app")]
 pub mod app;
+#[cfg(feature = "google")]
+pub mod google;
 pub mod nats;
 #[cfg(feature = "push")]
 pub mod push;

@@ -102,6 +102,12 @@ impl Web {
         Ok(Self { client, reach: settings.reach, max_answer: settings.max_answer })
     }
 
+    /// The same client, with its connections, that reads no answer longer than this, nor than it did.
+    #[must_use]
+    pub fn limited(&self, max_answer: usize) -> Self {
+        Self { max_answer: max_answer.min(self.max_answer), ..self.clone() }
+    }
+
     /// Sends one request and reads the whole answer, whatever its status.
     ///
     /// # Errors
