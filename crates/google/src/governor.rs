@@ -129,7 +129,8 @@ impl Governor {
             return Err(hold.again(now));
         }
         // A clock that was set back must not hold the mailbox up.
-        let full = state.full.clamp(now, now + self.burst + self.patience) + self.unit * units;
+        state.full = state.full.clamp(now, now + self.burst + self.patience);
+        let full = state.full + self.unit * units;
         let at = full - self.burst;
         let wait = at.since(now);
         if wait > self.patience {

@@ -14,6 +14,8 @@ use serde_json::Value;
 use tokio::sync::RwLock;
 use transports::web::Web;
 
+/// For a fetch: a push waits for it, and Pub/Sub for ten seconds.
+const TIMEOUT: Duration = Duration::from_secs(8);
 /// Octets of an answer.
 const ANSWER: usize = 256 * 1024;
 /// Between two fetches.
@@ -54,7 +56,7 @@ pub(crate) enum NoKey {
 
 impl Keys {
     pub(crate) fn new(web: &Web, uri: String, clock: Clock) -> Self {
-        Self { web: web.limited(ANSWER), uri, clock, state: RwLock::default() }
+        Self { web: web.limited(TIMEOUT, ANSWER), uri, clock, state: RwLock::default() }
     }
 
     /// The key with this id.

@@ -22,6 +22,8 @@ const ALL_OF_GMAIL: &str = "https://mail.google.com/";
 /// What is asked for.
 pub const SCOPES: [&str; 3] = [MODIFY, "openid", "email"];
 
+/// For a call.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Octets of an answer.
 const ANSWER: usize = 64 * 1024;
 /// How long a token is good for if Google does not say.
@@ -208,7 +210,7 @@ impl OAuth {
     /// By this client, at these endpoints.
     #[must_use]
     pub fn new(web: &Web, endpoints: Arc<Endpoints>, clock: Clock) -> Self {
-        Self { web: web.limited(ANSWER), endpoints, clock }
+        Self { web: web.limited(TIMEOUT, ANSWER), endpoints, clock }
     }
 
     /// A `state` for [`Ask`].

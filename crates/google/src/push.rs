@@ -77,8 +77,8 @@ pub enum Refused {
 struct Claims {
     iss: String,
     aud: String,
-    exp: f64,
-    iat: f64,
+    exp: i64,
+    iat: i64,
     #[serde(default)]
     email: String,
     #[serde(default)]
@@ -141,16 +141,14 @@ impl Pushes {
     }
 
     fn check(&self, claims: &Claims) -> Result<(), Refused> {
-        #[expect(clippy::cast_precision_loss, reason = "seconds, far below 2^52")]
-        let (now, leeway) = (self.clock.now().seconds() as f64, LEEWAY.as_secs() as f64);
+        let now = self.clock.now();
         if !ISSUERS.contains(&claims.iss.as_str()) {
             return Err(Refused::Unauthenticated("the token is not Google's"));
         }
-        // Written so that a number which is none fails.
-        if !(now < claims.exp + leeway) {
+        if now >= Timestamp::from_seconds(claims.exp) + LEEWAY {
             return Err(Refused::Unauthenticated("the token has expired"));
         }
-        if !(claims.iat - leeway <= now) {
+        if Timestamp::from_seconds(claims.iat) > now + LEEWAY {
             return Err(Refused::Unauthenticated("the token is of the future"));
         }
         if claims.aud != self.expected.audience {

@@ -40,8 +40,8 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Started with the client redirected to these URIs alone, its clock at `now` (by default the machine's time) and
-    /// running from there; `None` where Node's modules are not known.
+    /// Started, with the client redirected to these URIs alone. Its clock stands at `now`, a millisecond later with each
+    /// call, or is the machine's. `None` where Node's modules are not known.
     pub fn start(redirect_uris: &[&str], now: Option<Timestamp>) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "where the test runner puts it")]
         let Ok(peers) = std::env::var("HONGYAN_TEST_PEERS") else {
@@ -157,7 +157,7 @@ impl Emulator {
         self.control("config", config).await;
     }
 
-    /// Sets the clock; it runs on from there.
+    /// Sets the clock, which stands from there on.
     pub async fn set_now(&self, now: Timestamp) {
         self.control("clock", json!({"now": millis(now)})).await;
     }

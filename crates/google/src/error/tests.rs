@@ -155,7 +155,7 @@ proptest! {
     #[test]
     fn no_answer_panics(status in 100u16..600, body: Vec<u8>, text: String) {
         let odd = json!({"error": {"message": format!("Retry after {text}"), "errors": [text], "details": 1}});
-        for body in [body, text.clone().into_bytes(), odd.to_string().into_bytes()] {
+        for body in [body, text.into_bytes(), odd.to_string().into_bytes()] {
             let answer = answer(status, &body, &[]);
             let error = Error::of_api(&answer, Effect::Send, now());
             prop_assert!(error.to_string().chars().count() < CLIP + 200);

@@ -12,8 +12,10 @@ use crate::{Error, bytes, error::Effect, governor::units};
 
 /// Messages of a page, at most.
 const PAGE: &str = "500";
-/// How many of the newest sent messages are looked through for one.
-const NEWEST_SENT: usize = 25;
+/// How many sent messages are looked at for one: as many as half a minute's units allow.
+const LOOKED_AT: usize = 50;
+/// Where a message's own id stands, and where Gmail puts it when it gives another.
+const ITS_ID: [&str; 2] = ["Message-ID", "X-Google-Original-Message-ID"];
 
 /// Which messages.
 #[derive(Debug, Clone, Copy, Default)]
@@ -104,36 +106,55 @@ impl Mailbox {
     }
 
     /// Looks for a mail that may have been sent, by the Message-ID that it was given, with or without angle brackets. Asks
-    /// Gmail's search, and, since that may lag behind and Gmail may have replaced the id, looks at the newest sent mails
-    /// since `since` too.
+    /// Gmail's search, and, since that may lag behind and Gmail may have replaced the id, looks at the mails sent since
+    /// `since` too: some minutes before the send, for Google's clock is not ours. `None` is certain.
     ///
     /// # Errors
-    /// [`Error`]
+    /// [`Error::InDoubt`]: too many were sent to look at each; [`Error`]
     pub async fn find_sent(&self, message_id: &str, since: Timestamp) -> Result<Option<MessageRef>, Error> {
-        let wanted = message_id.trim().trim_start_matches('<').trim_end_matches('>');
-        // What the search language would read as more than one word is not searched for.
-        if !wanted.is_empty() && wanted.bytes().all(|b| b.is_ascii_graphic() && !b"\"(){}".contains(&b)) {
-            let q = format!("rfc822msgid:{wanted}");
-            let found = self.messages(&Query { q: Some(&q), labels: &["SENT"], ..Query::default() }).await?;
-            if let Some(message) = found.messages.into_iter().next() {
-                return Ok(Some(message));
-            }
+        let wanted = bare(message_id);
+        if !is_searchable(wanted) {
+            return Err(Error::permanent(
+                "invalidMessageId",
+                "a Message-ID must have the form <unique@domain>",
+            ));
+        }
+        let q = format!("rfc822msgid:{wanted}");
+        let query = Query { q: Some(&q), labels: &["SENT"], spam_and_trash: true, ..Query::default() };
+        if let Some(message) = self.messages(&query).await?.messages.into_iter().next() {
+            return Ok(Some(message));
         }
         let after = format!("after:{}", since.seconds());
-        let query = Query { q: Some(&after), labels: &["SENT"], spam_and_trash: true, ..Query::default() };
-        for message in self.messages(&query).await?.messages.into_iter().take(NEWEST_SENT) {
-            let headers = ["Message-ID", "X-Google-Original-Message-ID"];
-            let fetched = match self.message(&message.id, Format::Metadata(&headers)).await {
+        let sent = self.messages(&Query { q: Some(&after), ..query }).await?;
+        let more = sent.next.is_some() || sent.messages.len() > LOOKED_AT;
+        // Oldest first: it was sent soon after `since`.
+        for message in sent.messages.into_iter().rev().take(LOOKED_AT) {
+            let fetched = match self.message(&message.id, Format::Metadata(&ITS_ID)).await {
                 Err(Error::NotFound) => continue,
                 fetched => fetched?,
             };
-            let is = |name: &&str| fetched.header(name).is_some_and(|value| value.contains(wanted));
-            if !wanted.is_empty() && headers.iter().any(|name| is(&name)) {
+            if ITS_ID.iter().filter_map(|name| fetched.header(name)).any(|id| bare(id) == wanted) {
                 return Ok(Some(message));
             }
         }
+        if more {
+            let reason = format!("more than {LOOKED_AT} mails were sent since {since}");
+            return Err(Error::InDoubt { reason });
+        }
         Ok(None)
     }
+}
+
+/// A Message-ID without its angle brackets.
+fn bare(id: &str) -> &str {
+    id.trim().trim_start_matches('<').trim_end_matches('>')
+}
+
+/// What the search language reads as one word.
+fn is_searchable(id: &str) -> bool {
+    id.len() <= 512
+        && id.contains('@')
+        && id.bytes().all(|b| b.is_ascii_graphic() && !b"\"(){}<>".contains(&b))
 }
 
 fn in_format<'a>(format: Format<'a>) -> Vec<(&'a str, &'a str)> {

@@ -59,7 +59,7 @@ fn googles_no_is_remembered() {
     governor.note(limited(Some(60)), Effect::Repeatable).unwrap_err();
     assert!(!may(Effect::Repeatable));
     sim.advance(Duration::from_secs(59));
-    assert_eq!(governor.reserve(1, Effect::Repeatable).map_err(|e| Err::<(), _>(e)), Err(limited(Some(1))));
+    assert_eq!(governor.reserve(1, Effect::Repeatable).map_err(Err::<(), _>), Err(limited(Some(1))));
     sim.advance(Duration::from_secs(1));
     assert!(may(Effect::Repeatable) && !may(Effect::Send));
     sim.advance(Duration::from_secs(7140));

@@ -1,5 +1,7 @@
 //! Sending, and finding out what became of it.
 
+use std::time::Duration;
+
 use google::{Error, Format, Query};
 use serde_json::{Value, json};
 use testkit::google::{BRAND, CREATOR};
@@ -76,7 +78,7 @@ async fn a_thread_of_another_mailbox_is_refused() {
 async fn a_lost_answer_is_in_doubt_and_the_mail_is_found() {
     let Some(house) = House::new() else { return };
     let mailbox = house.connected(BRAND).await;
-    let since = house.clock.now() - std::time::Duration::from_secs(3600);
+    let since = house.clock.now() - Duration::from_secs(3600);
     house.emulator.fault(json!({"path": "messages/send$", "dropAfter": true})).await;
     let error = mailbox.send(&mail("lost@desk.example", "", "x"), None).await.unwrap_err();
     assert!(matches!(error, Error::InDoubt { .. }), "{error:?}");
@@ -94,6 +96,34 @@ async fn a_lost_answer_is_in_doubt_and_the_mail_is_found() {
     assert_ne!(other.id, found.id);
     assert_eq!(mailbox.find_sent("<lost@desk.example>", since).await.unwrap(), Some(found));
     assert_eq!(mailbox.find_sent("never@desk.example", since).await.unwrap(), None);
+    // A part of an id is another id.
+    assert_eq!(mailbox.find_sent("ost@desk.example", since).await.unwrap(), None);
+    let error = mailbox.find_sent("x@y) OR in:inbox", since).await.unwrap_err();
+    assert!(matches!(&error, Error::Permanent { code, .. } if code == "invalidMessageId"), "{error}");
+}
+
+#[tokio::test]
+async fn not_found_among_too_many_is_not_not_sent() {
+    let Some(house) = House::new() else { return };
+    let mailbox = house.connected(BRAND).await;
+    let since = house.clock.now() - Duration::from_secs(3600);
+    house.emulator.config(json!({"indexLag": true, "deliver": false})).await;
+    for n in 0..51 {
+        // Units come back.
+        house.sim.advance(Duration::from_secs(2));
+        mailbox.send(&mail(&format!("{n}@desk.example"), "", "x"), None).await.unwrap();
+    }
+    let units = async {
+        loop {
+            house.sim.advance(Duration::from_millis(10));
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::select! {
+        found = mailbox.find_sent("never@desk.example", since) => found,
+        () = units => unreachable!(),
+    };
+    assert!(matches!(found, Err(Error::InDoubt { .. })), "{found:?}");
 }
 
 #[tokio::test]

@@ -2,19 +2,20 @@
 // a front that closes its gaps against the real service; `testkit::google::Emulator` starts and drives it (`/_ctl/...`).
 // Our own code; nothing copied.
 //
-// Environment: SEED (JSON: users, oauth_clients, messages), NOW (ms since the epoch to start the clock at).
+// Environment: SEED (JSON: users, oauth_clients, messages), NOW (ms since the epoch; otherwise the machine's clock).
 // Ends with its standard input.
 import http from 'node:http';
 import crypto from 'node:crypto';
 import { createServer } from '@emulators/core';
 import { googlePlugin, seedFromConfig } from '@emulators/google';
 
-// A clock that the test can set: everything below and in the package reads it.
+// The machine's clock, or one that the test sets and that moves a millisecond with each call, so that what comes later is
+// later. Everything below and in the package reads it.
 const RealDate = Date;
-let shift = process.env.NOW ? Number(process.env.NOW) - RealDate.now() : 0;
+let stands = process.env.NOW ? Number(process.env.NOW) : null;
 globalThis.Date = class extends RealDate {
-  constructor(...args) { if (args.length) super(...args); else super(RealDate.now() + shift); }
-  static now() { return RealDate.now() + shift; }
+  constructor(...args) { if (args.length) super(...args); else super(Date.now()); }
+  static now() { return stands ?? RealDate.now(); }
 };
 
 const HOST = '127.0.0.1', SEED = JSON.parse(process.env.SEED);
@@ -124,7 +125,7 @@ async function ctl(name, b, q) {
   switch (name) {
     case 'reset': boot(); return { ok: true };
     case 'config': Object.assign(cfg, b); return cfg;
-    case 'clock': shift = b.now - RealDate.now(); return { ok: true };
+    case 'clock': stands = b.now; return { ok: true };
     case 'deliver': {                                        // incoming mail: {mailbox, raw} or {mailbox, from, subject, text, headers}
       const raw = b.raw ?? [`From: ${b.from}`, `To: ${b.to ?? b.mailbox}`, `Subject: ${b.subject ?? ''}`, `Message-ID: ${b.messageId ?? `<${crypto.randomUUID()}@in.example>`}`,
         ...Object.entries(b.headers ?? {}).map(([k, v]) => `${k}: ${v}`), 'MIME-Version: 1.0', 'Content-Type: text/plain; charset=utf-8', '', b.text ?? ''].join('\r\n');
@@ -227,6 +228,7 @@ async function handle(req, url, body) {
 const server = http.createServer(async (req, res) => {
   const chunks = []; for await (const c of req) chunks.push(c);
   const body = Buffer.concat(chunks), url = new URL(req.url, BASE);
+  if (stands !== null) stands += 1;
   const send = (r) => { const has = r.data !== undefined, payload = has ? JSON.stringify(shrink(r.data)) : (r.text ?? '');
     const h = { 'content-type': has ? 'application/json; charset=UTF-8' : r.headers?.['content-type'] ?? 'text/plain', ...(r.headers?.location ? { location: r.headers.location } : {}), ...(r.extra ?? {}) };
     res.writeHead(r.status, h); res.end(payload); };
