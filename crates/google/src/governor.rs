@@ -118,7 +118,12 @@ impl Governor {
         let call = call.map_err(|_| Error::retry("the program ends"))?;
         let at = self.reserve(units, effect)?;
         self.clock.sleep_until(at).await;
-        Ok(Permit { _call: call })
+        // Another call may have been told to wait meanwhile.
+        let now = self.clock.now();
+        match self.state().hold(effect, now) {
+            Some(hold) => Err(hold.again(now)),
+            None => Ok(Permit { _call: call }),
+        }
     }
 
     /// Takes the units; when the call may be made.

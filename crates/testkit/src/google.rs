@@ -94,20 +94,21 @@ impl Emulator {
 
     /// What a browser does: opens the authorization URL, chooses `account`, consents. The address that it is sent to.
     pub async fn consent(&self, authorization: &str, account: &str) -> String {
+        let asked = Url::parse(authorization).expect("a URL");
+        let scope =
+            asked.query_pairs().find(|(name, _)| name == "scope").map(|(_, value)| value.into_owned());
+        self.consent_to(authorization, account, &scope.expect("a scope")).await
+    }
+
+    /// [`Emulator::consent`] to these scopes alone, the other boxes unticked.
+    pub async fn consent_to(&self, authorization: &str, account: &str, scope: &str) -> String {
         let page = self.send(Request::get(authorization), Vec::new()).await;
         assert_eq!(page.status(), 200, "{}", String::from_utf8_lossy(page.body()));
         let asked = Url::parse(authorization).expect("a URL");
-        let kept = [
-            "redirect_uri",
-            "scope",
-            "state",
-            "client_id",
-            "code_challenge",
-            "code_challenge_method",
-            "nonce",
-        ];
+        let kept = ["redirect_uri", "state", "client_id", "code_challenge", "code_challenge_method", "nonce"];
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("email", account)
+            .append_pair("scope", scope)
             .extend_pairs(asked.query_pairs().filter(|(name, _)| kept.contains(&name.as_ref())))
             .finish();
         let click = Request::post(self.at("/o/oauth2/v2/auth/callback"))

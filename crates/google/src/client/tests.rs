@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn no_redirect_panics(wanted: String, listed: Vec<String>) {
+    fn no_redirect_panics(wanted: String, listed in proptest::collection::vec(".{0,40}", 0..4)) {
         let client = read(&with(web(), "redirect_uris", json!(listed))).unwrap();
         let _ = client.redirect(Some(&wanted), CALLBACK);
         let _ = client.redirect(None, &wanted);

@@ -102,6 +102,23 @@ async fn never_more_calls_at_once() {
     three.await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn who_waits_for_units_hears_of_googles_no() {
+    let (governor, sim) = governor(Quota::default());
+    let governor = Arc::new(governor);
+    for _ in 0..10 {
+        governor.reserve(100, Effect::Repeatable).unwrap();
+    }
+    let waiting = tokio::spawn({
+        let governor = Arc::clone(&governor);
+        async move { governor.acquire(100, Effect::Repeatable).await.map(drop) }
+    });
+    tokio::task::yield_now().await;
+    governor.note(limited(Some(60)), Effect::Repeatable).unwrap_err();
+    sim.advance(Duration::from_secs(2));
+    assert_eq!(waiting.await.unwrap(), limited(Some(58)));
+}
+
 #[test]
 fn a_mailbox_has_one_governor() {
     let governors = Governors::new(Quota::default(), Clock::system());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use google::{
-    Ask, ClientSecret, Endpoints, Governor, Governors, Grant, Mailbox, OAuth, Pkce, Quota, Returned,
+    Ask, ClientSecret, Endpoints, Governor, Governors, Grant, Mailbox, OAuth, Pkce, Quota, Returned, SCOPES,
     TokenSource,
 };
 use kernel::{Clock, Sim, Timestamp};
@@ -46,11 +46,15 @@ impl House {
 
     /// Consent of this account, up to the redirect.
     pub(crate) async fn consent(&self, account: &str) -> (Returned, Pkce) {
+        self.consent_to(account, &SCOPES.join(" ")).await
+    }
+
+    async fn consent_to(&self, account: &str, scope: &str) -> (Returned, Pkce) {
         let (pkce, state) = (Pkce::random().unwrap(), OAuth::state().unwrap());
         let redirect_uri = CALLBACK;
         let ask =
             Ask { client: &self.client, redirect_uri, state: &state, pkce: &pkce, login_hint: Some(account) };
-        let landed = self.emulator.consent(&self.oauth.authorize_url(&ask), account).await;
+        let landed = self.emulator.consent_to(&self.oauth.authorize_url(&ask), account, scope).await;
         assert!(landed.starts_with(CALLBACK), "{landed}");
         let returned = Returned::read(&landed).unwrap();
         assert_eq!(returned.state.as_ref(), Some(&state));
@@ -59,7 +63,12 @@ impl House {
 
     /// The whole way to tokens.
     pub(crate) async fn grant(&self, account: &str) -> Grant {
-        let (returned, pkce) = self.consent(account).await;
+        self.grant_to(account, &SCOPES.join(" ")).await
+    }
+
+    /// The whole way to tokens of these scopes alone.
+    pub(crate) async fn grant_to(&self, account: &str, scope: &str) -> Grant {
+        let (returned, pkce) = self.consent_to(account, scope).await;
         self.oauth.exchange(&self.client, &returned.code, CALLBACK, &pkce).await.unwrap()
     }
 

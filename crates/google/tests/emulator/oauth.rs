@@ -1,5 +1,7 @@
 //! Consent, tokens, revocation.
 
+use std::sync::Arc;
+
 use google::{Error, Pkce, Secret};
 use serde_json::json;
 use testkit::google::{BRAND, CREATOR};
@@ -20,6 +22,15 @@ async fn consent_gives_tokens_of_the_account_that_was_chosen() {
     assert_eq!((profile.address.as_str(), profile.messages), (CREATOR, 0));
     let profile = house.connected(BRAND).await.profile().await.unwrap();
     assert_eq!((profile.address.as_str(), profile.messages), (BRAND, 1));
+}
+
+#[tokio::test]
+async fn boxes_that_were_unticked_are_seen() {
+    let Some(house) = House::new() else { return };
+    let grant = house.grant_to(BRAND, "openid email").await;
+    assert_eq!(grant.scopes.missing(), ["https://www.googleapis.com/auth/gmail.modify"]);
+    let error = house.mailbox(BRAND, Arc::new(grant.access)).profile().await.unwrap_err();
+    assert!(matches!(&error, Error::Permanent { code, .. } if code == "insufficientPermissions"), "{error}");
 }
 
 #[tokio::test]

@@ -179,6 +179,8 @@ async function handle(req, url, body) {
   if (path === '/oauth2/v3/certs') { const r = await inner('GET', path); r.data.keys.push(PUSH_JWK); return r; }
   if (!m) return inner(req.method, path + q, { auth, body: body.length ? body : undefined, headers: { 'content-type': req.headers['content-type'] ?? '' } });
   if (!who) return gErr(401, 'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.', 'authError', 'UNAUTHENTICATED');
+  const scopes = em.tokenMap.get(auth.replace(/^Bearer\s+/i, ''))?.scopes ?? [];
+  if (scopes.length && !scopes.some((x) => /\/auth\/gmail\.|^https:\/\/mail\.google\.com\/$/.test(x))) return gErr(403, 'Request had insufficient authentication scopes.', 'insufficientPermissions', 'PERMISSION_DENIED');
   // ---- Gmail gaps
   if (op === 'profile') { const l = await inner('GET', '/gmail/v1/users/me/messages?includeSpamTrash=true', { auth }), t = await inner('GET', '/gmail/v1/users/me/threads?includeSpamTrash=true', { auth });
     return { status: 200, data: { emailAddress: who, messagesTotal: l.data.resultSizeEstimate, threadsTotal: t.data.resultSizeEstimate, historyId: down(await histOf(who)) } }; }
