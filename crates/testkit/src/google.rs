@@ -153,7 +153,7 @@ impl Emulator {
     }
 
     /// Sets `pushUrl` (pushes to it whenever a watched mailbox changes), `pushAud`, `pushRetries`, `tokenTtl` (seconds),
-    /// `deliver`, `rewriteMsgId`, `indexLag`.
+    /// `deliver`, `rewriteMsgId`, `indexLag`, `pageSize`.
     pub async fn config(&self, config: Value) {
         self.control("config", config).await;
     }

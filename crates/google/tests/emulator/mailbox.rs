@@ -50,14 +50,23 @@ async fn history_by_pages_until_it_is_gone() {
     let mailbox = house.connected(BRAND).await;
     let start = mailbox.profile().await.unwrap().history_id;
     let mut came = Vec::new();
-    for n in 0..501 {
+    house.emulator.config(json!({"pageSize": 5})).await;
+    for n in 0..6 {
         let mail = json!({"from": CREATOR, "subject": format!("{n}"), "text": "x"});
         came.push(house.emulator.deliver(BRAND, mail).await["id"].as_str().unwrap().to_owned());
     }
+    let newest = mailbox.messages(&Query::default()).await.unwrap();
+    let older = Query { page: newest.next.as_deref(), ..Query::default() };
+    let older = mailbox.messages(&older).await.unwrap();
+    assert_eq!((newest.messages.len(), older.messages.len(), &older.next), (5, 2, &None));
+    assert_eq!(
+        newest.messages.iter().map(|m| &m.id).collect::<Vec<_>>(),
+        came.iter().rev().take(5).collect::<Vec<_>>()
+    );
     let changes = [Change::MessageAdded];
     let mut query = HistoryQuery { start, changes: &changes, page: None };
     let first = mailbox.history(&query).await.unwrap();
-    assert_eq!(first.records.len(), 500);
+    assert_eq!(first.records.len(), 5);
     let next = first.next.clone().unwrap();
     query.page = Some(&next);
     let second = mailbox.history(&query).await.unwrap();

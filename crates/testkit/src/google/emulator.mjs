@@ -28,6 +28,7 @@ const cfg = {
   pushRetries: 5, tokenTtl: 3600,
   deliver: true,                                       // hand sent mail to other seeded users
   rewriteMsgId: false,                                 // replace Message-ID, keep the old one in X-Google-Original-Message-ID
+  pageSize: 500,                                       // the longest page of messages and history
   indexLag: false,                                     // rfc822msgid: finds nothing, as for fresh mail
 };
 const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -193,6 +194,7 @@ async function handle(req, url, body) {
   }
   if (op === 'stop' && post) { watches.delete(who); await inner('POST', path, { auth }); return { status: 204, text: '' }; }
   let search = new URLSearchParams(q), rfcId;
+  if (['history', 'messages', 'threads'].includes(op) && !post) search.set('maxResults', Math.min(Number(search.get('maxResults') ?? 100), cfg.pageSize));
   if (op === 'history') {
     const s = search.get('startHistoryId');
     if (s && floors.has(who) && BigInt(s) < floors.get(who)) return gErr(404, 'Requested entity was not found.', 'notFound', 'NOT_FOUND');
