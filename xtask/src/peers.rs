@@ -1,5 +1,5 @@
 //! What others wrote, from npm, for tests to talk to: a language model's stand-in, a push service, a WebSocket client,
-//! WeCom's envelope.
+//! WeCom's envelope, Google's emulator.
 //!
 //! Promise: exactly the versions of `xtask/peers/package-lock.json`, in a folder below `target`; tests find
 //! them by `HONGYAN_TEST_PEERS`, which names the `node_modules` folder.

@@ -17,6 +17,8 @@
 pub mod aimock;
 #[cfg(feature = "app")]
 pub mod app;
+#[cfg(feature = "google")]
+pub mod google;
 pub mod nats;
 #[cfg(feature = "push")]
 pub mod push;

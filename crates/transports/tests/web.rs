@@ -83,6 +83,24 @@ async fn silence_ends() {
     }
 }
 
+/// A client's narrower self keeps its own limits; a wider one does not exist.
+#[tokio::test]
+async fn a_limited_client() {
+    let web = Web::new(&WebSettings { max_answer: 1000, ..WebSettings::new(Reach::Anywhere) }).unwrap();
+    let narrow = web.limited(Duration::from_millis(300), 10);
+    let get = |url: &str| Request::get(url).body(Vec::new()).unwrap();
+    let body = |n: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {n}\r\n\r\n{}", "x".repeat(n));
+    let (url, _) = server(body(11)).await;
+    assert_eq!(failed(narrow.send(get(&url)).await).0, "the answer is larger than 10 octets");
+    let (url, _) = server(body(11)).await;
+    assert_eq!(web.send(get(&url)).await.unwrap().body().len(), 11);
+    let (silent, _) = server(String::new()).await;
+    assert!(failed(narrow.send(get(&silent)).await).1);
+    let (url, _) = server(body(1001)).await;
+    let wide = narrow.limited(Duration::MAX, usize::MAX);
+    assert_eq!(failed(wide.send(get(&url)).await).0, "the answer is larger than 10 octets");
+}
+
 #[tokio::test]
 async fn what_leads_inside_is_not_called() {
     let (url, visits) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned()).await;

@@ -22,6 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Uploads and downloads are streams between a request and a file.
     ("httpkit", &["kernel", "db", "blobs"]),
     ("transports", &["kernel"]),
+    // What Google says and is told; whose mailboxes they are is the slice's business.
+    ("google", &["kernel", "transports"]),
     ("accounts", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports"]),
     // One assistant for all slices; like `accounts` it lies below them.
     ("assistant", &["kernel", "nlp", "db", "dispatch", "bus", "httpkit", "transports", "accounts"]),

@@ -48,6 +48,7 @@ impl WebSettings {
 pub struct Web {
     client: reqwest::Client,
     reach: Reach,
+    timeout: Duration,
     max_answer: usize,
 }
 
@@ -89,7 +90,6 @@ impl Web {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(Duration::from_secs(10))
-            .timeout(settings.timeout)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .http2_keep_alive_timeout(Duration::from_secs(10));
         if settings.http2_only {
@@ -99,7 +99,16 @@ impl Web {
             builder = builder.dns_resolver(reach::PublicNames);
         }
         let client = builder.build().map_err(|e| SetupError::Http(reason(e)))?;
-        Ok(Self { client, reach: settings.reach, max_answer: settings.max_answer })
+        let WebSettings { reach, timeout, max_answer, .. } = *settings;
+        Ok(Self { client, reach, timeout, max_answer })
+    }
+
+    /// The same client, with its connections, for calls that end sooner and whose answers are shorter; what it was made
+    /// with stays the most.
+    #[must_use]
+    pub fn limited(&self, timeout: Duration, max_answer: usize) -> Self {
+        let (timeout, max_answer) = (timeout.min(self.timeout), max_answer.min(self.max_answer));
+        Self { timeout, max_answer, ..self.clone() }
     }
 
     /// Sends one request and reads the whole answer, whatever its status.
@@ -130,7 +139,8 @@ impl Web {
     async fn execute(&self, request: Request<Vec<u8>>) -> Result<reqwest::Response, WebError> {
         let refused = |reason: &str| WebError::Refused(format!("the URL is refused: it {reason}"));
         self.reach.check(&request.uri().to_string()).map_err(refused)?;
-        let request = reqwest::Request::try_from(request).map_err(|_| refused("cannot be called"))?;
+        let mut request = reqwest::Request::try_from(request).map_err(|_| refused("cannot be called"))?;
+        *request.timeout_mut() = Some(self.timeout);
         self.client.execute(request).await.map_err(failed)
     }
 }

@@ -1,0 +1,170 @@
+//! Listing, searching and fetching.
+
+use kernel::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    Call, Format, Mailbox, Message, MessageRef, Raw, Thread, of_me, segment,
+    wire::{Attachment, RawAnswer},
+    with_query,
+};
+use crate::{Error, bytes, error::Effect, governor::units};
+
+/// Messages of a page, at most.
+const PAGE: &str = "500";
+/// How many sent messages are looked at for one: as many as half a minute's units allow.
+const LOOKED_AT: usize = 50;
+/// Where a message's own id stands, and where Gmail puts it when it gives another.
+const ITS_ID: [&str; 2] = ["Message-ID", "X-Google-Original-Message-ID"];
+
+/// Which messages.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query<'a> {
+    /// Gmail's search language. `after:` takes seconds since the epoch.
+    pub q: Option<&'a str>,
+    /// All of them on each message: `INBOX`.
+    pub labels: &'a [&'a str],
+    /// [`Page::next`] of the page before.
+    pub page: Option<&'a str>,
+    /// Spam and trash too.
+    pub spam_and_trash: bool,
+}
+
+/// Messages, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Page {
+    /// At most 500.
+    pub messages: Vec<MessageRef>,
+    /// For the next page; absent on the last.
+    #[serde(rename = "nextPageToken")]
+    pub next: Option<String>,
+}
+
+impl Mailbox {
+    /// Messages that match, newest first.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn messages(&self, query: &Query<'_>) -> Result<Page, Error> {
+        let mut pairs = vec![("maxResults", PAGE)];
+        pairs.extend(query.q.map(|q| ("q", q)));
+        pairs.extend(query.labels.iter().map(|label| ("labelIds", *label)));
+        pairs.extend(query.page.map(|page| ("pageToken", page)));
+        if query.spam_and_trash {
+            pairs.push(("includeSpamTrash", "true"));
+        }
+        self.json(Call::get(with_query(&of_me("messages"), pairs), units::LIST)).await
+    }
+
+    /// A message in parts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: it was deleted; [`Error`]
+    pub async fn message(&self, id: &str, format: Format<'_>) -> Result<Message, Error> {
+        let path = of_me(&format!("messages/{}", segment(id)));
+        self.json(Call::get(with_query(&path, in_format(format)), units::GET)).await
+    }
+
+    /// A message as it went over the wire.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: it was deleted; [`Error`]
+    pub async fn raw(&self, id: &str) -> Result<Raw, Error> {
+        let path = of_me(&format!("messages/{}", segment(id)));
+        let body = self.call(&Call::get(with_query(&path, [("format", "raw")]), units::GET)).await?;
+        let answer: Option<RawAnswer<'_>> = serde_json::from_slice(&body).ok();
+        let unreadable = || Error::unreadable("Gmail's raw message", Effect::Repeatable);
+        answer.and_then(RawAnswer::decoded).ok_or_else(unreadable)
+    }
+
+    /// The content of a part, by [`super::Part::part_id`]. The message is fetched for it, since Gmail's own ids of
+    /// attachments do not last.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: message or part are not there; [`Error`]
+    pub async fn attachment(&self, message_id: &str, part_id: &str) -> Result<Vec<u8>, Error> {
+        let message = self.message(message_id, Format::Full).await?;
+        let part = message.payload.find(part_id).ok_or(Error::NotFound)?;
+        let Some(attachment_id) = &part.body.attachment_id else {
+            return part.body.data.clone().ok_or(Error::NotFound);
+        };
+        let path = format!("messages/{}/attachments/{}", segment(message_id), segment(attachment_id));
+        let body = self.call(&Call::get(of_me(&path), units::GET)).await?;
+        let answer: Option<Attachment<'_>> = serde_json::from_slice(&body).ok();
+        let unreadable = || Error::unreadable("Gmail's attachment", Effect::Repeatable);
+        answer.and_then(|a| bytes::decode(&a.data)).ok_or_else(unreadable)
+    }
+
+    /// A thread with its messages, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: it was deleted; [`Error`]
+    pub async fn thread(&self, id: &str, format: Format<'_>) -> Result<Thread, Error> {
+        let path = of_me(&format!("threads/{}", segment(id)));
+        self.json(Call::get(with_query(&path, in_format(format)), units::THREAD)).await
+    }
+
+    /// Looks for a mail that may have been sent, by the Message-ID that it was given, with or without angle brackets. Asks
+    /// Gmail's search, and, since that may lag behind and Gmail may have replaced the id, looks at the mails sent since
+    /// `since` too: some minutes before the send, for Google's clock is not ours. `None` is certain.
+    ///
+    /// # Errors
+    /// [`Error::InDoubt`]: too many were sent to look at each; [`Error`]
+    pub async fn find_sent(&self, message_id: &str, since: Timestamp) -> Result<Option<MessageRef>, Error> {
+        let wanted = bare(message_id);
+        if !is_searchable(wanted) {
+            return Err(Error::permanent(
+                "invalidMessageId",
+                "a Message-ID must have the form <unique@domain>",
+            ));
+        }
+        let q = format!("rfc822msgid:{wanted}");
+        let query = Query { q: Some(&q), labels: &["SENT"], spam_and_trash: true, ..Query::default() };
+        if let Some(message) = self.messages(&query).await?.messages.into_iter().next() {
+            return Ok(Some(message));
+        }
+        let after = format!("after:{}", since.seconds());
+        let sent = self.messages(&Query { q: Some(&after), ..query }).await?;
+        let more = sent.next.is_some() || sent.messages.len() > LOOKED_AT;
+        // Oldest first: it was sent soon after `since`.
+        for message in sent.messages.into_iter().rev().take(LOOKED_AT) {
+            let fetched = match self.message(&message.id, Format::Metadata(&ITS_ID)).await {
+                Err(Error::NotFound) => continue,
+                fetched => fetched?,
+            };
+            if ITS_ID.iter().filter_map(|name| fetched.header(name)).any(|id| bare(id) == wanted) {
+                return Ok(Some(message));
+            }
+        }
+        if more {
+            let reason = format!("more than {LOOKED_AT} mails were sent since {since}");
+            return Err(Error::InDoubt { reason });
+        }
+        Ok(None)
+    }
+}
+
+/// A Message-ID without its angle brackets.
+fn bare(id: &str) -> &str {
+    id.trim().trim_start_matches('<').trim_end_matches('>')
+}
+
+/// What the search language reads as one word.
+fn is_searchable(id: &str) -> bool {
+    id.len() <= 512
+        && id.contains('@')
+        && id.bytes().all(|b| b.is_ascii_graphic() && !b"\"(){}<>".contains(&b))
+}
+
+fn in_format<'a>(format: Format<'a>) -> Vec<(&'a str, &'a str)> {
+    match format {
+        Format::Minimal => vec![("format", "minimal")],
+        Format::Full => vec![("format", "full")],
+        Format::Metadata(headers) => {
+            let mut pairs = vec![("format", "metadata")];
+            pairs.extend(headers.iter().map(|name| ("metadataHeaders", *name)));
+            pairs
+        }
+    }
+}
