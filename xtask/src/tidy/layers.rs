@@ -22,6 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Uploads and downloads are streams between a request and a file.
     ("httpkit", &["kernel", "db", "blobs"]),
     ("transports", &["kernel"]),
+    // What e-mails say and how they are written; no slice, no I/O. Addresses and delivery reports are `transports`'.
+    ("mail", &["kernel", "transports"]),
     ("accounts", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports"]),
     // One assistant for all slices; like `accounts` it lies below them.
     ("assistant", &["kernel", "nlp", "db", "dispatch", "bus", "httpkit", "transports", "accounts"]),
