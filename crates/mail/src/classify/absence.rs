@@ -134,7 +134,7 @@ const DATES: &str = concat!(
 /// What stands before a date that ends an absence.
 const BEFORE: &str = concat!(
     r"(?i)(?:until|till|til|through|thru|returning|return|returns|back|to|ending|resume|available(?: again)?|\d\s*[-–—~]|至|到|直到|截止|截至|[-–—~～])",
-    r"(?: (?:to )?(?:the |my |at |in )?(?:office|work|desk|you))*(?: again| as of| from)?",
+    r"(?: (?:to |the |my |at |in )*(?:office|work|desk|you))*(?: again| as of| from)?",
     r"[\s:：,(]*(?:on|by|at)?[\s]*(?:the |next |end of )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ?)?(?:the )?$",
 );
 

@@ -90,7 +90,7 @@ fn set(patterns: &[&str]) -> RegexSet {
 pub fn is_opt_out(subject: &str, new_text: &str) -> bool {
     let text = plain(new_text);
     let whole = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if whole.is_empty() || whole.chars().count() < 40 {
+    if whole.is_empty() || whole.chars().count() < 80 {
         let bare = strip(&whole);
         if WHOLE.contains(&bare) || (bare.is_empty() || is_greeting(bare)) && is_button(subject) {
             return true;

@@ -1,5 +1,6 @@
 //! HTML: received HTML made safe to look at, HTML as plain text, plain text as HTML.
 
+mod cost;
 mod show;
 mod text;
 

@@ -14,6 +14,8 @@ use std::{
 
 use ammonia::{Builder, UrlRelative};
 
+use super::{cost::is_too_much, from_text, to_text};
+
 /// What to do with images from elsewhere: looking at one tells its sender who read the mail, when and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Images {
@@ -30,10 +32,12 @@ pub struct Shown {
     pub html: String,
     /// How many remote images are off.
     pub blocked_images: usize,
+    /// Whether only its text is shown: as HTML it would cost too much to look at.
+    pub text_only: bool,
 }
 
 /// So much HTML is cleaned, in octets; what follows is left out.
-const MOST: usize = super::super::MAX_TEXT;
+const MOST: usize = crate::MAX_TEXT;
 
 /// What stands before a blocked image's address between the two passes.
 const BLOCKED: &str = "x-blocked:";
@@ -45,6 +49,10 @@ pub fn show(
     images: Images,
     enclosed: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> Shown {
+    let html = crate::read::head::clip(html, MOST);
+    if is_too_much(html) {
+        return Shown { html: from_text(&to_text(html)), blocked_images: 0, text_only: true };
+    }
     let blocked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&blocked);
     let mut builder = Builder::default();
@@ -69,14 +77,15 @@ pub fn show(
         .attribute_filter(move |element, attribute, value| match (element, attribute) {
             ("a", "href") => web_or_mail(value).then_some(Cow::Borrowed(value)),
             ("img", "src") => image(value, images, &enclosed, &counter),
+            (_, "style") => Some(styles(value)),
             // Only the two above may name an address.
             (_, "cite" | "href" | "src") => None,
             _ => Some(Cow::Borrowed(value)),
         });
-    let cleaned = builder.clean(crate::read::head::clip(html, MOST)).to_string();
+    let cleaned = builder.clean(html).to_string();
     let count = blocked.load(Ordering::Relaxed);
     let html = if count > 0 { rename_blocked(&cleaned) } else { cleaned };
-    Shown { html, blocked_images: count }
+    Shown { html, blocked_images: count, text_only: false }
 }
 
 /// Properties that change how words look, but not where they are, what covers them or what is loaded.
@@ -118,6 +127,18 @@ const STYLES: [&str; 36] = [
     "width",
     "word-break",
 ];
+
+/// Without declarations that name an address, or could by an escape.
+fn styles(value: &str) -> Cow<'_, str> {
+    let names = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        ["\\", "url", "image", "src(", "expression", "var("].iter().any(|n| lower.contains(n))
+    };
+    if !names(value) {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.split(';').filter(|declaration| !names(declaration)).collect::<Vec<_>>().join(";"))
+}
 
 fn scheme(value: &str) -> String {
     // Browsers drop control characters and spaces before and within a scheme.

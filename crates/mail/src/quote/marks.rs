@@ -167,7 +167,7 @@ fn label(text: &str) -> Option<Label> {
         "件名",
     ];
     // "*From:*" is bold in a text made from HTML; NetEase draws a table with bars.
-    let text = text.trim_start_matches(|c: char| matches!(c, '*' | '|' | ' ' | '\u{3000}'));
+    let text = text.trim_start_matches(['*', '|', ' ', '\u{3000}']);
     let end = text.find([':', '：', '|'])?;
     let key: String = text.get(..end)?.trim_matches(|c: char| c == '*' || c.is_whitespace()).to_lowercase();
     let key: String = if key.is_ascii() { key } else { key.split_whitespace().collect() };

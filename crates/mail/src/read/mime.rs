@@ -118,7 +118,7 @@ impl Described {
             report_type: attribute("report-type").map(|t| t.to_ascii_lowercase()),
             boundary: attribute("boundary").filter(|b| !b.is_empty() && b.len() <= 200),
             charset: attribute("charset"),
-            file_name: part.attachment_name().map(|n| head::file_name(n)).filter(|n| !n.is_empty()),
+            file_name: part.attachment_name().map(head::file_name).filter(|n| !n.is_empty()),
             attached: part
                 .content_disposition()
                 .is_some_and(|d| d.ctype().eq_ignore_ascii_case("attachment")),
