@@ -26,7 +26,8 @@ pub(super) fn is_too_much(html: &str) -> bool {
     tokenizer.end();
     let count = tokenizer.sink.0.into_inner();
     let formatting: usize = count.formatting.values().map(|f| f.most).sum();
-    count.deepest > DEEPEST || count.elements.saturating_mul(formatting.saturating_add(count.deepest)) > MOST_STEPS
+    count.deepest > DEEPEST
+        || count.elements.saturating_mul(formatting.saturating_add(count.deepest)) > MOST_STEPS
 }
 
 #[derive(Default)]
@@ -53,10 +54,14 @@ impl TokenSink for Counter {
         let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
         self.0.borrow_mut().tag(&tag);
         match &*tag.name {
-            "script" | "style" | "xmp" | "iframe" | "noembed" | "noframes" if tag.kind == TagKind::StartTag => {
+            "script" | "style" | "xmp" | "iframe" | "noembed" | "noframes"
+                if tag.kind == TagKind::StartTag =>
+            {
                 TokenSinkResult::RawData(RawKind::Rawtext)
             }
-            "title" | "textarea" if tag.kind == TagKind::StartTag => TokenSinkResult::RawData(RawKind::Rcdata),
+            "title" | "textarea" if tag.kind == TagKind::StartTag => {
+                TokenSinkResult::RawData(RawKind::Rcdata)
+            }
             _ => TokenSinkResult::Continue,
         }
     }
@@ -66,7 +71,19 @@ impl Count {
     fn tag(&mut self, tag: &Tag) {
         let formatting = matches!(
             &*tag.name,
-            "a" | "b" | "big" | "code" | "em" | "font" | "i" | "nobr" | "s" | "small" | "strike" | "strong" | "tt" | "u"
+            "a" | "b"
+                | "big"
+                | "code"
+                | "em"
+                | "font"
+                | "i"
+                | "nobr"
+                | "s"
+                | "small"
+                | "strike"
+                | "strong"
+                | "tt"
+                | "u"
         );
         match tag.kind {
             TagKind::StartTag => {
@@ -74,8 +91,26 @@ impl Count {
                 // Elements that have no end, or whose end is as a rule left out.
                 let flat = matches!(
                     &*tag.name,
-                    "br" | "img" | "hr" | "meta" | "link" | "input" | "col" | "wbr" | "area" | "base" | "p" | "li" | "tr"
-                        | "td" | "th" | "option" | "dd" | "dt" | "embed" | "source" | "param"
+                    "br" | "img"
+                        | "hr"
+                        | "meta"
+                        | "link"
+                        | "input"
+                        | "col"
+                        | "wbr"
+                        | "area"
+                        | "base"
+                        | "p"
+                        | "li"
+                        | "tr"
+                        | "td"
+                        | "th"
+                        | "option"
+                        | "dd"
+                        | "dt"
+                        | "embed"
+                        | "source"
+                        | "param"
                 );
                 if formatting {
                     let unclosed = self.formatting.entry(tag.name.clone()).or_default();

@@ -156,9 +156,8 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
 pub(crate) fn file_name(name: &str) -> String {
     let line = one_line(name, 1000);
     let last = line.rsplit(['/', '\\']).next().unwrap_or_default().trim_matches(|c| c == ' ' || c == '"');
-    if matches!(last, "." | "..") {
-        return String::new();
-    }
+    // ".." climbs, also without its slash.
+    let last = if last == "." || last.starts_with("..") { last.trim_start_matches('.') } else { last };
     let chars = last.chars().count();
     // The end has the extension.
     last.chars().skip(chars.saturating_sub(200)).collect()

@@ -12,7 +12,7 @@ use mail_parser::{
     },
 };
 
-use super::{MAX_DEPTH, MAX_PARTS, Unreadable, head};
+use super::{MAX_DEPTH, MAX_PARTS, Unreadable, head, parameter};
 
 /// How a part's octets travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) struct Tree<'x> {
 pub(crate) fn walk<'x>(raw: &[u8], head: &'x [u8], body_at: usize) -> Result<Tree<'x>, Unreadable> {
     let mut walker = Walker { raw, parts: 0 };
     let headers = fields(head);
-    let part = Described::of(&headers, false);
+    let part = Described::of(&headers, head, false);
     let (mime_type, report_type) = (part.mime_type.clone(), part.report_type.clone());
     let root = walker.node(part, body_at..raw.len(), String::new(), 0)?;
     Ok(Tree { headers, mime_type, report_type, root })
@@ -99,7 +99,7 @@ fn part_of<'x>(headers: &[Header<'x>]) -> mail_parser::MessagePart<'x> {
 }
 
 impl Described {
-    fn of(headers: &[Header<'_>], in_digest: bool) -> Self {
+    fn of(headers: &[Header<'_>], head: &[u8], in_digest: bool) -> Self {
         let mime: Vec<Header<'_>> = headers.iter().filter(|h| h.name.is_mime_header()).cloned().collect();
         let part = part_of(&mime);
         let content = part.content_type();
@@ -118,7 +118,10 @@ impl Described {
             report_type: attribute("report-type").map(|t| t.to_ascii_lowercase()),
             boundary: attribute("boundary").filter(|b| !b.is_empty() && b.len() <= 200),
             charset: attribute("charset"),
-            file_name: part.attachment_name().map(head::file_name).filter(|n| !n.is_empty()),
+            file_name: extended_name(headers, head)
+                .or_else(|| part.attachment_name().map(str::to_owned))
+                .map(|name| head::file_name(&name))
+                .filter(|name| !name.is_empty()),
             attached: part
                 .content_disposition()
                 .is_some_and(|d| d.ctype().eq_ignore_ascii_case("attachment")),
@@ -127,6 +130,17 @@ impl Described {
             encoding,
         }
     }
+}
+
+fn extended_name(headers: &[Header<'_>], head: &[u8]) -> Option<String> {
+    let of = |field_name: &HeaderName<'_>, key: &str| {
+        let header = field(headers, field_name)?;
+        let start = usize::try_from(header.offset_start).ok()?;
+        let value = head.get(start..usize::try_from(header.offset_end).ok()?)?;
+        let value = std::str::from_utf8(value).ok().filter(|value| value.contains('*'))?;
+        parameter::extended(value, key)
+    };
+    of(&HeaderName::ContentDisposition, "filename").or_else(|| of(&HeaderName::ContentType, "name"))
 }
 
 struct Walker<'a> {
@@ -188,7 +202,7 @@ impl Walker<'_> {
             let octets = self.raw.get(section.clone()).unwrap_or_default();
             let body_at = head::end(octets);
             let prepared = head::prepare(octets.get(..body_at).unwrap_or_default());
-            let part = Described::of(&fields(&prepared), mime_type == "multipart/digest");
+            let part = Described::of(&fields(&prepared), &prepared, mime_type == "multipart/digest");
             let id = if id.is_empty() { n.to_string() } else { format!("{id}.{n}") };
             nodes.push(self.node(part, section.start + body_at..section.end, id, depth + 1)?);
         }
@@ -239,7 +253,7 @@ pub(crate) fn decode(raw: &[u8], range: Range<usize>, encoding: Encoding) -> Cow
     match encoding {
         Encoding::Plain => Cow::Borrowed(octets),
         Encoding::QuotedPrintable => {
-            quoted_printable_decode(octets).map_or(Cow::Borrowed(octets), Cow::Owned)
+            Cow::Owned(quoted_printable_decode(octets).unwrap_or_else(|| quoted_printable_broken(octets)))
         }
         Encoding::Base64 => {
             let decoded = base64_decode(octets).or_else(|| {
@@ -251,6 +265,26 @@ pub(crate) fn decode(raw: &[u8], range: Range<usize>, encoding: Encoding) -> Cow
             decoded.map_or(Cow::Borrowed(octets), Cow::Owned)
         }
     }
+}
+
+/// Quoted-printable with errors in it: what is no escape stands for itself.
+fn quoted_printable_broken(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len());
+    let mut at = 0;
+    while let Some(octet) = octets.get(at) {
+        let behind = octets.get(at + 1..).unwrap_or_default();
+        let (step, decoded) = match behind {
+            _ if *octet != b'=' => (1, Some(*octet)),
+            [b'\r', b'\n', ..] => (3, None),
+            [b'\n', ..] => (2, None),
+            [a, b, ..] if parameter::hex(&[*a, *b]).is_some() => (3, parameter::hex(&[*a, *b])),
+            [] => (1, None),
+            _ => (1, Some(b'=')),
+        };
+        out.extend(decoded);
+        at += step;
+    }
+    out
 }
 
 /// Octets as text. A charset that is not named, not known or plainly wrong is guessed: UTF-8, then GB18030, then

@@ -7,6 +7,7 @@ mod body;
 mod fields;
 pub(crate) mod head;
 pub(crate) mod mime;
+mod parameter;
 
 use std::{borrow::Cow, collections::HashSet, ops::Range};
 

@@ -40,9 +40,31 @@ fn nothing_runs_loads_or_covers() {
         let lower = shown.html.to_lowercase();
         assert!(lower.contains("ok"), "{html} -> {lower}");
         for bad in [
-            "script", "onerror", "<iframe", "<object", "<embed", "<form", "<input", "<button", "<style", "position", "z-index",
-            "url(", "<svg", "<math", "<meta", "<base", "<link", "srcset", "<video", " src=", "evil.example", "id=", "class=",
-            "/relative", "<area",
+            "script",
+            "onerror",
+            "<iframe",
+            "<object",
+            "<embed",
+            "<form",
+            "<input",
+            "<button",
+            "<style",
+            "position",
+            "z-index",
+            "url(",
+            "<svg",
+            "<math",
+            "<meta",
+            "<base",
+            "<link",
+            "srcset",
+            "<video",
+            " src=",
+            "evil.example",
+            "id=",
+            "class=",
+            "/relative",
+            "<area",
         ] {
             assert!(!lower.contains(bad), "{bad} in {html} -> {lower}");
         }
@@ -64,7 +86,8 @@ fn remote_images_wait_to_be_asked_for() {
 
 #[test]
 fn enclosed_images_come_from_us() {
-    let shown = clean("<img src=\"cid:logo@x\"><img src=\"CID:gone@x\"><img src=\"data:image/png;base64,AAAA\">");
+    let shown =
+        clean("<img src=\"cid:logo@x\"><img src=\"CID:gone@x\"><img src=\"data:image/png;base64,AAAA\">");
     assert!(shown.html.contains("src=\"/api/files/7?inline=1\""), "{}", shown.html);
     assert!(shown.html.contains("data:image/png") && !shown.html.contains("gone"), "{}", shown.html);
     assert_eq!(shown.blocked_images, 0);
@@ -77,9 +100,18 @@ fn looks_and_links_stay() {
          <a href=\"mailto:a@b.example\">m</a><table border=1 width=\"100%\"><tr><td bgcolor=\"#fff\">1</td></tr></table>",
     );
     let html = &shown.html;
-    assert!(html.contains("color:red") && html.contains("font-size:12pt") && !html.contains("display"), "{html}");
-    assert!(html.contains("rel=\"noopener noreferrer nofollow\"") && html.contains("target=\"_blank\""), "{html}");
-    assert!(html.contains("mailto:a@b.example") && html.contains("bgcolor") && html.contains("dir=\"rtl\""), "{html}");
+    assert!(
+        html.contains("color:red") && html.contains("font-size:12pt") && !html.contains("display"),
+        "{html}"
+    );
+    assert!(
+        html.contains("rel=\"noopener noreferrer nofollow\"") && html.contains("target=\"_blank\""),
+        "{html}"
+    );
+    assert!(
+        html.contains("mailto:a@b.example") && html.contains("bgcolor") && html.contains("dir=\"rtl\""),
+        "{html}"
+    );
 }
 
 #[test]
