@@ -63,7 +63,7 @@ pub fn normal_form(address: &str) -> String {
 
 /// Whether two addresses are, as far as their form tells, one mailbox.
 #[must_use]
-pub fn same_mailbox(a: &str, b: &str) -> bool {
+pub fn is_same_mailbox(a: &str, b: &str) -> bool {
     normal_form(a) == normal_form(b)
 }
 
@@ -101,7 +101,7 @@ mod tests {
             ("\u{674e}@例子.中国", "\u{674e}@例子.中国", true),
             ("", "", true),
         ] {
-            assert_eq!(same_mailbox(a, b), same, "{a} {b}");
+            assert_eq!(is_same_mailbox(a, b), same, "{a} {b}");
         }
         let own = OwnAddresses::new(["me@gmail.com", "sales@shop.example"]);
         assert!(own.contains("M.E+1@googlemail.com") && own.contains("Sales+q@SHOP.example"));

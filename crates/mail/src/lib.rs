@@ -6,7 +6,7 @@
 //!   refusal of further mail.
 //! - [`html::show`] makes received HTML safe to look at.
 //! - [`Outgoing::write`] writes a mail; [`reply`] has what an answer takes from its original.
-//! - [`same_mailbox`] and [`OwnAddresses`] say whose address one is.
+//! - [`is_same_mailbox`] and [`OwnAddresses`] say whose address one is.
 //!
 //! Promises:
 //! - Any octets are read without panicking, in bounded depth and number of parts, and in time proportional to their size.
@@ -22,7 +22,7 @@ mod read;
 pub mod reply;
 mod write;
 
-pub use address::{Mailbox, OwnAddresses, normal_form, same_mailbox};
+pub use address::{Mailbox, OwnAddresses, is_same_mailbox, normal_form};
 pub use classify::{
     BouncedRecipient, Classified, Hard, Kind, Machine, OWN_MARK, Soft, classify, is_opt_out, return_date,
 };

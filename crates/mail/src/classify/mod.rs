@@ -94,12 +94,15 @@ fn kind(mail: &Incoming, split: &Split, machine: Machine, received: Timestamp) -
         return Kind::OutOfOffice { until: return_date(&absence::words(mail, split), day(received)) };
     }
     match machine {
-        Machine::None if is_opt_out(&mail.subject, &split.new) => Kind::OptOut,
+        // A wish to stop is a person's also where the mail asks machines not to answer it.
+        Machine::None | Machine::Soft(Soft::ResponseSuppressed) => {
+            match is_opt_out(&mail.subject, &split.new) {
+                true => Kind::OptOut,
+                false => Kind::Reply,
+            }
+        }
         // What mail programs send when their "unsubscribe" button is pressed.
         Machine::Soft(_) if opt_out::is_button(&mail.subject) && !mail.is_list() => Kind::OptOut,
-        Machine::None => Kind::Reply,
-        // Somebody on a mailing list still answers what we wrote.
-        Machine::Soft(Soft::ResponseSuppressed) => Kind::Reply,
         _ => Kind::Notice,
     }
 }

@@ -159,8 +159,8 @@ fn image<'v>(
 ) -> Option<Cow<'v, str>> {
     let scheme = scheme(value);
     if scheme.starts_with("cid:") {
-        let id = value.trim().get(4..)?;
-        return enclosed(id).map(Cow::Owned);
+        let id = crate::read::content_id(value.trim().get(4..)?);
+        return enclosed(&id).map(Cow::Owned);
     }
     if scheme.starts_with("data:") {
         // Not SVG, which is a document.

@@ -62,10 +62,16 @@ fn mailboxes(address: &Address<'_>) -> Vec<Mailbox> {
     // Groups are lists with a name (`undisclosed-recipients:;`); their members count.
     let each = address.iter().filter_map(|a| {
         let address = one_line(a.address().unwrap_or_default(), 320);
-        let name = one_line(a.name().unwrap_or_default().trim_matches(['"', '\'', ' ']), 300);
+        let name = one_line(a.name().unwrap_or_default(), 300);
+        // Outlook puts names that are addresses in single quotes.
+        let name = unquoted(&name, '\'').or_else(|| unquoted(&name, '"')).unwrap_or(&name).trim().to_owned();
         (!address.is_empty()).then_some(Mailbox { name: (!name.is_empty()).then_some(name), address })
     });
     each.take(MOST_ADDRESSES).collect()
+}
+
+fn unquoted(name: &str, quote: char) -> Option<&str> {
+    name.strip_prefix(quote)?.strip_suffix(quote).filter(|inner| !inner.contains(quote))
 }
 
 fn ids(value: &HeaderValue<'_>) -> Vec<String> {

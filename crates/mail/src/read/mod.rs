@@ -7,7 +7,7 @@ mod body;
 mod fields;
 pub(crate) mod head;
 pub(crate) mod mime;
-mod parameter;
+pub(crate) mod parameter;
 
 use std::{borrow::Cow, collections::HashSet, ops::Range};
 
@@ -17,7 +17,7 @@ pub(crate) use fields::Field;
 use mime::{Encoding, Leaf};
 
 use crate::{
-    Mailbox,
+    Mailbox, OwnAddresses,
     quote::{self, Split},
 };
 
@@ -176,6 +176,26 @@ impl Incoming {
         quote::split(self.text_given.then_some(self.text.as_str()), self.html.as_deref())
     }
 
+    /// Whether it is ours by any address that it gives as its origin: From, Sender or Reply-To. Whoever answers such a mail
+    /// answers himself.
+    #[must_use]
+    pub fn is_from(&self, own: &OwnAddresses) -> bool {
+        self.from.iter().chain(&self.sender).chain(&self.reply_to).any(|m| own.contains(&m.address))
+    }
+
+    /// Whether it is addressed to us in To, not only by a copy or a list.
+    #[must_use]
+    pub fn is_to(&self, own: &OwnAddresses) -> bool {
+        self.to.iter().any(|m| own.contains(&m.address))
+    }
+
+    /// The domain of its Message-ID, in lower case: that of the system that made it.
+    #[must_use]
+    pub fn message_id_domain(&self) -> Option<String> {
+        let (_, domain) = self.message_id.as_deref()?.rsplit_once('@')?;
+        Some(domain.to_ascii_lowercase())
+    }
+
     /// Where an answer goes: Reply-To, else the authors.
     #[must_use]
     pub fn reply_addresses(&self) -> &[Mailbox] {
@@ -184,12 +204,17 @@ impl Incoming {
 }
 
 /// What the HTML names by `cid:`.
-fn shown_ids(html: &str) -> HashSet<&str> {
+fn shown_ids(html: &str) -> HashSet<String> {
     let end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '>' | ')' | '<');
-    html.split("cid:").skip(1).filter_map(|rest| rest.split(end).next()).collect()
+    html.split("cid:").skip(1).filter_map(|rest| rest.split(end).next()).map(content_id).collect()
 }
 
-fn attachment(raw: &[u8], leaf: &Leaf, shown: &HashSet<&str>) -> Attachment {
+/// The Content-ID that a `cid:` address names (RFC 2392: percent-encoded).
+pub(crate) fn content_id(address: &str) -> String {
+    String::from_utf8_lossy(&parameter::percent_decoded(address.trim())).into_owned()
+}
+
+fn attachment(raw: &[u8], leaf: &Leaf, shown: &HashSet<String>) -> Attachment {
     let enclosed = leaf.mime_type == "message/rfc822" || leaf.mime_type == "message/global";
     let file_name = match &leaf.file_name {
         Some(name) => name.clone(),
@@ -200,7 +225,7 @@ fn attachment(raw: &[u8], leaf: &Leaf, shown: &HashSet<&str>) -> Attachment {
         id: leaf.id.clone(),
         file_name,
         mime_type: leaf.mime_type.clone(),
-        inline: !leaf.attached && leaf.content_id.as_ref().is_some_and(|id| shown.contains(id.as_str())),
+        inline: !leaf.attached && leaf.content_id.as_ref().is_some_and(|id| shown.contains(id)),
         content_id: leaf.content_id.clone(),
         size: mime::decode(raw, leaf.body.clone(), leaf.encoding).len(),
         body: leaf.body.clone(),

@@ -72,7 +72,8 @@ fn unquoted(value: &str) -> String {
     kept.collect()
 }
 
-fn percent_decoded(value: &str) -> Vec<u8> {
+/// Octets written as `%E6`; what is no such escape stands for itself.
+pub(crate) fn percent_decoded(value: &str) -> Vec<u8> {
     let value = value.trim_matches('"').as_bytes();
     let mut out = Vec::with_capacity(value.len());
     let mut at = 0;

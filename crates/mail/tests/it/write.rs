@@ -33,7 +33,7 @@ fn whole() -> Outgoing {
     Outgoing {
         cc: vec![Mailbox::new("bo@corp.example"), Mailbox::named("王芳", "wang@例子.中国")],
         bcc: vec![Mailbox::new("crm@shop.example")],
-        reply_to: Some(Mailbox::named("Team \"A\"", "team@shop.example")),
+        reply_to: Some(Mailbox::named("\"A\" Team", "team@shop.example")),
         in_reply_to: Some("CAJ+abc=1@mail.gmail.com".to_owned()),
         references: vec!["first@shop.example".to_owned(), "CAJ+abc=1@mail.gmail.com".to_owned()],
         text: None,
@@ -125,7 +125,7 @@ fn structure_and_fields() {
 
     let mail = Incoming::read(&octets).unwrap();
     assert_eq!(mail.cc[1], Mailbox::named("王芳", "wang@xn--fsqu00a.xn--fiqs8s"));
-    assert_eq!(mail.reply_to, [Mailbox::named("Team \"A\"", "team@shop.example")]);
+    assert_eq!(mail.reply_to, [Mailbox::named("\"A\" Team", "team@shop.example")]);
     assert_eq!(mail.text, "您好 Ann\n\nsee <https://shop.example/x>");
     assert_eq!(mail.html, whole().html);
     let names: Vec<_> = mail.attachments.iter().map(|a| (a.file_name.as_str(), a.inline)).collect();
@@ -245,6 +245,11 @@ fn recipients_of_answers() {
     let mail =
         read("From: ann@x.example\nReply-To: desk@x.example, alias@shop.example\nTo: outreach@shop.example");
     assert_eq!(told(&mail, true), "desk@x.example | ");
+    assert!(mail.is_from(&own) && mail.is_to(&own), "a Reply-To of ours makes it ours");
+    let copy =
+        read("From: ann@x.example\nTo: list@x.example\nCc: outreach@shop.example\nMessage-ID: <a@X.example>");
+    assert!(!copy.is_from(&own) && !copy.is_to(&own));
+    assert_eq!(copy.message_id_domain().as_deref(), Some("x.example"));
     let mine = read("From: alias@shop.example\nTo: ann@x.example\nCc: bo@x.example");
     assert_eq!(told(&mine, false), "ann@x.example | ");
     assert_eq!(told(&mine, true), "ann@x.example | bo@x.example");
