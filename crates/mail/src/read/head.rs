@@ -46,14 +46,18 @@ pub(crate) fn prepare(head: &[u8]) -> Cow<'_, [u8]> {
     };
     let text = match std::str::from_utf8(head) {
         Ok(text) => Cow::Borrowed(text),
-        // Some programs write GBK into fields as it is.
-        Err(_) => Cow::Owned(guess(head)),
+        // Some programs write GBK into fields as it is; others on the way add theirs in UTF-8.
+        Err(_) => Cow::Owned(head.split_inclusive(|b| *b == b'\n').map(line_text).collect()),
     };
     match (join_words(&text), text) {
         (Some(joined), _) => Cow::Owned(joined.into_bytes()),
         (None, Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
         (None, Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
     }
+}
+
+fn line_text(line: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(line).map_or_else(|_| Cow::Owned(guess(line)), Cow::Borrowed)
 }
 
 /// An encoded word of RFC 2047: `=?charset?B?text?=`.
@@ -194,6 +198,18 @@ mod tests {
         {
             assert_eq!(join_words(left), None, "{left}");
         }
+    }
+
+    #[test]
+    fn each_line_has_its_charset() {
+        let mut head = b"Subject: \xb1\xa8\xbc\xdb\xb5\xa5\r\n".to_vec();
+        head.extend("From: 李雷 <a@b.example>\r\nTo: Andr\u{e9}\r\n".bytes());
+        head.extend(b"Cc: Andr\xe9 <c@d.example>\r\n");
+        let text = String::from_utf8(prepare(&head).into_owned()).unwrap();
+        assert_eq!(
+            text,
+            "Subject: 报价单\r\nFrom: 李雷 <a@b.example>\r\nTo: André\r\nCc: André <c@d.example>\r\n"
+        );
     }
 
     #[test]
