@@ -28,4 +28,4 @@ pub use classify::{
 };
 pub use quote::Split;
 pub use read::{Attachment, Incoming, MAX_DEPTH, MAX_PARTS, MAX_SIZE, MAX_TEXT, Unreadable};
-pub use write::{Automatic, File, InlineImage, Invalid, Outgoing, Unsubscribe};
+pub use write::{Automatic, File, InlineImage, Invalid, MAX_OUTGOING, Outgoing, Unsubscribe};

@@ -130,6 +130,14 @@ mod tests {
             ("<div>a</div><div>b</div>", "a\nb"),
             ("<div><br></div>x", "x"),
             ("unclosed <b", "unclosed"),
+            // Ends that may be left out end what they hide.
+            ("<html><head><title>t</title><meta name=x><body>seen", "seen"),
+            ("<head><style>p{}</style>seen", "seen"),
+            ("<p style=display:none>no<div>seen</div>", "seen"),
+            ("<table><tr><td style='display:none'>no<tr><td>seen</table>", "seen"),
+            ("<svg/>seen <object data=x />too", "seen too"),
+            ("<ul><li hidden>no<li>seen</ul>", "- seen"),
+            ("<!--[if mso]><p>no</p><![endif]--><p>seen<o:p></o:p></p>", "seen"),
         ] {
             assert_eq!(to_text(html), text, "{html}");
         }

@@ -138,20 +138,15 @@ impl Writer {
         }
         let name = &*tag.name;
         let effect = effect(tag);
-        match name {
-            // Left open as a rule: the next one ends it.
-            "p" | "li" | "tr" | "td" | "th" | "option"
-                if self.open.last().is_some_and(|o| o.name == tag.name) =>
-            {
-                self.close(&tag.name);
-            }
-            _ => {}
+        if tag.self_closing && effect.hidden {
+            return;
         }
+        self.close_implied(name);
         match name {
             "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" => self.paragraph(),
             "li" => {
                 self.end_line();
-                if self.hidden == 0 {
+                if self.hidden == 0 && !effect.hidden {
                     self.line.push_str("- ");
                 }
             }
@@ -167,6 +162,25 @@ impl Writer {
         let link = link.filter(|l| l.starts_with("http")).map(|l| (l, self.line.len()));
         self.count(effect, true);
         self.open.push(Open { name: tag.name.clone(), effect, link });
+    }
+
+    /// Ends what the standard lets authors leave open. A hidden element that stayed open would hide all that follows.
+    fn close_implied(&mut self, name: &str) {
+        while let Some(open) = self.open.last().map(|open| open.name.clone()) {
+            let ends = match &*open {
+                "head" => !matches!(name, "title" | "style" | "script" | "noscript" | "template"),
+                "p" => is_block(name),
+                "li" | "option" => *open == *name,
+                "dt" | "dd" => matches!(name, "dt" | "dd"),
+                "td" | "th" => matches!(name, "td" | "th" | "tr" | "tbody"),
+                "tr" => matches!(name, "tr" | "tbody"),
+                _ => false,
+            };
+            if !ends {
+                break;
+            }
+            self.close(&open);
+        }
     }
 
     fn close(&mut self, name: &LocalName) {
@@ -214,6 +228,10 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
+        let head = self.open.last().filter(|open| &*open.name == "head").map(|open| open.name.clone());
+        if let Some(head) = head.filter(|_| !text.trim().is_empty()) {
+            self.close(&head);
+        }
         if self.hidden > 0 {
             return;
         }
@@ -315,7 +333,6 @@ fn is_block(name: &str) -> bool {
             | "form"
             | "fieldset"
             | "address"
-            | "includetail"
             | "figure"
             | "main"
             | "aside"

@@ -54,7 +54,8 @@ fn marks(mail: &Outgoing, fields: &mut Fields) {
     }
     if let Some(unsubscribe) = &mail.unsubscribe {
         let web = unsubscribe.one_click.as_ref().map(|u| format!("<{u}>"));
-        let by_mail = unsubscribe.mail_to.as_ref().map(|m| format!("<mailto:{m}?subject=unsubscribe>"));
+        let by_mail =
+            unsubscribe.mail_to.as_ref().map(|m| format!("<mailto:{}?subject=unsubscribe>", mail_to(m)));
         let ways: Vec<String> = web.into_iter().chain(by_mail).collect();
         fields.push(("List-Unsubscribe", value("List-Unsubscribe", &Raw::new(ways.join(", ")))));
         if unsubscribe.one_click.is_some() {
@@ -71,6 +72,19 @@ fn address(mailbox: &Mailbox) -> Address<'_> {
     // International domains travel as punycode.
     let wire = transports::parse_address(&mailbox.address).map(|a| a.to_string());
     Address::new_address(name, wire.unwrap_or_else(|_| mailbox.address.clone()))
+}
+
+/// An address in a `mailto:` (RFC 6068): what could end it is percent-encoded.
+fn mail_to(address: &str) -> String {
+    let wire = transports::parse_address(address).map(|a| a.to_string()).unwrap_or_default();
+    let mut out = String::with_capacity(wire.len());
+    for octet in wire.bytes() {
+        match octet {
+            b if b.is_ascii_alphanumeric() || b"-._~@+=".contains(&b) => out.push(char::from(b)),
+            b => out.push_str(&format!("%{b:02X}")),
+        }
+    }
+    out
 }
 
 fn value(name: &str, header: &impl Header) -> String {

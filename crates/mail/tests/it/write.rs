@@ -145,6 +145,15 @@ fn structure_and_fields() {
 }
 
 #[test]
+fn an_address_that_a_link_would_misread() {
+    let unsubscribe = Unsubscribe { one_click: None, mail_to: Some("u?a&b@例子.中国".to_owned()) };
+    let octets = Outgoing { unsubscribe: Some(unsubscribe), ..plain() }.write().unwrap();
+    let head = head(&octets);
+    assert!(head.contains("<mailto:u%3Fa%26b@xn--fsqu00a.xn--fiqs8s?subject=unsubscribe>"), "{head}");
+    assert!(!head.contains("List-Unsubscribe-Post"), "{head}");
+}
+
+#[test]
 fn a_boundary_in_the_text_ends_nothing() {
     let mut mail = whole();
     let octets = text_of(&mail.write().unwrap());
