@@ -142,6 +142,7 @@ proptest! {
         let squeezed = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
         prop_assert_eq!(squeezed(&read.subject), squeezed(&subject));
         prop_assert_eq!(read.to.len(), 2);
+        prop_assert_eq!(squeezed(read.to[0].name.as_deref().unwrap_or_default()), squeezed(&name));
         prop_assert_eq!(&read.to[1].address, "b@x.example");
     }
 }
