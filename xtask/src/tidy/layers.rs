@@ -24,6 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transports", &["kernel"]),
     // What Google says and is told; whose mailboxes they are is the slice's business.
     ("google", &["kernel", "transports"]),
+    // What e-mails say and how they are written; no slice, no I/O. Addresses and delivery reports are `transports`'.
+    ("mail", &["kernel", "transports"]),
     ("accounts", &["kernel", "db", "dispatch", "bus", "httpkit", "blobs", "transports"]),
     // One assistant for all slices; like `accounts` it lies below them.
     ("assistant", &["kernel", "nlp", "db", "dispatch", "bus", "httpkit", "transports", "accounts"]),
