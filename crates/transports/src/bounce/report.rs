@@ -120,6 +120,31 @@ impl RecipientReport {
 /// `message_id` that of the mail whose return address it is, without brackets.
 #[must_use]
 pub fn read(message: &[u8], sender: &str, message_id: &str) -> Notice {
+    // The parser goes down into mails within mails by recursion, as deep as a stranger nests them: on a stack of its own, which
+    // a mail of this length cannot exhaust.
+    let stack = message.len().saturating_mul(STACK_AN_OCTET).saturating_add(STACK);
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().name("report".to_owned()).stack_size(stack);
+        match reader
+            .spawn_scoped(scope, || parse(message, sender, message_id))
+            .map(std::thread::ScopedJoinHandle::join)
+        {
+            Ok(Ok(notice)) => notice,
+            Ok(Err(_)) => Notice::Other,
+            Err(error) => {
+                tracing::error!(%error, "a returned mail cannot be read");
+                Notice::Other
+            }
+        }
+    })
+}
+
+/// Stack for a mail without any nesting, octets.
+const STACK: usize = 2 * 1024 * 1024;
+/// A level of nesting takes 36 octets of a mail, and some 400 of stack.
+const STACK_AN_OCTET: usize = 64;
+
+fn parse(message: &[u8], sender: &str, message_id: &str) -> Notice {
     let Some(mail) = MessageParser::default().parse(message) else { return Notice::Other };
     let reports: Vec<RecipientReport> = mail
         .parts
@@ -253,6 +278,19 @@ pub(super) fn clipped(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As much of it as the listener keeps.
+    #[test]
+    fn mails_within_mails_without_end() {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+        let nest = "Content-Type: message/rfc822\n\n".repeat(6_500);
+        let head = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+        let mail = format!("{head}{}", STANDARD.encode(&nest));
+        assert_eq!(read(mail.as_bytes(), "", "x@example.com"), Notice::Other);
+        let nest = "Content-Type: message/rfc822\n\n".repeat(8_700);
+        assert_eq!(read(nest.as_bytes(), "", "x@example.com"), Notice::Other);
+    }
 
     #[test]
     fn codes() {
