@@ -159,7 +159,7 @@ impl Story<'_> {
         for id in &self.sessions {
             let history = self.desk.history(id).await;
             for (n, message) in history.iter().enumerate() {
-                if message["senderType"] == "ai" {
+                if is_assistants(message) {
                     let before = last_of_people(&history[..n]);
                     assert_eq!(before, Some("customer"), "message {n} of {history:#?}");
                 }
@@ -171,7 +171,7 @@ impl Story<'_> {
             if session["status"] == "manual" {
                 // Nothing is ever sent here, so all of it was taken back.
                 assert!(
-                    history.iter().all(|m| m["senderType"] != "ai" || m["status"] == "recalled"),
+                    history.iter().all(|m| !is_assistants(m) || m["status"] == "recalled"),
                     "{history:#?}"
                 );
             }
@@ -180,6 +180,11 @@ impl Story<'_> {
             }
         }
     }
+}
+
+/// Said by the assistant, and no notice of the desk's.
+fn is_assistants(m: &Value) -> bool {
+    m["senderType"] == "ai" && m["notice"] != true
 }
 
 /// Who said the last thing that is not the desk's own.

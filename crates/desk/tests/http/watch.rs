@@ -163,9 +163,9 @@ testkit::both! {
         later(&app, 50).await;
         let (_, since, due, _, late) = rows(&app).await.pop().unwrap();
         assert_eq!((since, due, late), (asked, asked + 60_000_000, false), "they took over an hour before");
-        // Given back unanswered, asked for again a day later.
+        // Given back unanswered, asked for again hours later.
         data(&post(&app, &format!("/sessions/{id}/handback"), &anna, json!({})).await);
-        later(&app, 86_400).await;
+        later(&app, 36_000).await;
         let again = app.now().micros();
         data(&post(&app, &format!("/sessions/{id}/takeover"), &anna, json!({})).await);
         receive(&app, &[words(&app, "m3", "wm_1", "人呢")]).await;
