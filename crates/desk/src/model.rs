@@ -260,11 +260,11 @@ impl State {
                 Actor::Supervisor(id) => (Status::Manual, Some(id.clone())),
                 _ => return Err(self.not_yours()),
             },
-            (Command::Transfer { to }, Status::Manual) if self.owner.as_deref() == Some(to) => {
-                return Ok(Step::Stands);
-            }
             (Command::Transfer { .. } | Command::Requeue(_) | Command::HandBack, Status::Manual) if !own => {
                 return Err(self.not_yours());
+            }
+            (Command::Transfer { to }, Status::Manual) if self.owner.as_deref() == Some(to) => {
+                return Ok(Step::Stands);
             }
             (Command::Transfer { to }, Status::Manual) => (Status::Manual, Some(to.clone())),
             (Command::Assign { to }, Status::Pending) if !matches!(actor, Actor::Agent(_)) => {

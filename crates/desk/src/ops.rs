@@ -83,23 +83,33 @@ impl Desk {
             Err(_) => return Err(missing()),
             Ok(step) => step,
         };
-        let Step::Change(to) = step else { return Ok(row) };
+        let mut told = Vec::new();
+        let Step::Change(to) = step else {
+            // Whoever ended what was nobody's may say so again; to others what they may not see is not there.
+            let ended_it = agent.id.is_some() && row.manual_cs_id.is_none() && row.closed_by == agent.id;
+            if !ended_it && !may_see(agent, &row) {
+                return Err(missing());
+            }
+            write_note(&mut tx, &mut row, actor, with, &mut told, now).await?;
+            store::tell(&mut tx, &told, now).await?;
+            tx.commit().await?;
+            return Ok(row);
+        };
         match command {
             Command::Transfer { to } => self.check_target(&mut tx, agent, to, with.force, now).await?,
             // A supervisor's word is enough.
             Command::Reassign { to, .. } => self.check_target(&mut tx, agent, to, true, now).await?,
-            Command::Accept | Command::Assign { .. } => {
-                let owner = to.owner.as_deref().unwrap_or_default();
-                self.check_room(&mut tx, owner, now).await?;
+            Command::Accept => {
+                self.check_room(&mut tx, to.owner.as_deref().unwrap_or_default(), now).await?;
+            }
+            Command::Assign { to } => {
+                self.check_target(&mut tx, agent, to, true, now).await?;
+                self.check_room(&mut tx, to, now).await?;
             }
             _ => {}
         }
-        let mut told = Vec::new();
         settle(&mut tx, &mut row, to, command, actor, &mut told, now).await?;
-        if let Some(content) = &with.note {
-            let note = notes::Note { content, mentions: &[], client_id: None };
-            notes::write(&mut tx, &mut row, actor, &note, &mut told, now).await?;
-        }
+        write_note(&mut tx, &mut row, actor, with, &mut told, now).await?;
         store::tell(&mut tx, &told, now).await?;
         tx.commit().await?;
         Ok(row)
@@ -178,6 +188,20 @@ impl Desk {
         tx.commit().await?;
         Ok(stored)
     }
+}
+
+/// The note that came with a command, if one did.
+async fn write_note(
+    tx: &mut Tx,
+    row: &mut SessionRow,
+    actor: &Actor,
+    with: &With,
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> db::Result<()> {
+    let Some(content) = &with.note else { return Ok(()) };
+    let note = notes::Note { content, mentions: &[], client_id: None };
+    notes::write(tx, row, actor, &note, told, now).await.map(drop)
 }
 
 /// Refuses what the channel would not take, and gives the draft's file to the session; what the message's type needs

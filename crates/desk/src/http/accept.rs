@@ -20,7 +20,7 @@ pub(super) struct AcceptRequest {
 ///
 /// From `pending` only. Of several who accept at once one wins; the others get 400 with `errors.manualCsId` naming
 /// the winner. Accepting what is one's own already changes nothing. Whoever has as many sessions as they may gets 422
-/// with `errors.csId`.
+/// with `errors.csId`, and so does a supervisor who names nobody of the desk.
 #[utoipa::path(post, path = "/sessions/{sessionId}/accept", tag = "desk", request_body = AcceptRequest,
     params(("sessionId" = String, Path, description = "`sess_…`")),
     responses((status = 200, body = DeskEnvelope<SessionInfo>), Refusals))]

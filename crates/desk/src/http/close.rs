@@ -7,7 +7,7 @@ use crate::{Desk, auth::Agent, model::Command, view::SessionInfo};
 
 /// Close a session
 ///
-/// From any state; closing again changes nothing. In `manual` by its agent or a supervisor. A customer who writes
+/// From any state; closing again changes nothing; 404 to whoever may not see it by then. In `manual` by its agent or a supervisor. A customer who writes
 /// again opens a new session.
 #[utoipa::path(post, path = "/sessions/{sessionId}/close", tag = "desk",
     params(("sessionId" = String, Path, description = "`sess_…`")),

@@ -26,7 +26,7 @@ pub(super) struct TransferRequest {
 /// Transfer a session to another agent
 ///
 /// In `manual`, by its agent or a supervisor. The other agent must be online, with fewer sessions than they may have;
-/// otherwise 422 says why.
+/// otherwise 422 says why. To whom it belongs already goes the note alone.
 #[utoipa::path(post, path = "/sessions/{sessionId}/transfer", tag = "desk", request_body = TransferRequest,
     params(("sessionId" = String, Path, description = "`sess_…`")),
     responses((status = 200, body = DeskEnvelope<SessionInfo>), Refusals))]

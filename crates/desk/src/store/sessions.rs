@@ -207,6 +207,7 @@ pub(crate) async fn change(
         }
         Status::Ai => row.waiting_since = None,
         Status::Closed => {
+            row.waiting_since = None;
             row.closed_at = Some(now);
             row.closed_by = actor.id().map(str::to_owned).or_else(|| Some(actor.kind().to_owned()));
         }
