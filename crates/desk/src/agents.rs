@@ -100,18 +100,6 @@ impl Desk {
         Ok(roles.into_iter().filter(|(_, role)| *role != accounts::Role::User).map(|(id, _)| id).collect())
     }
 
-    /// Those who oversee the desk, of those who work at it.
-    ///
-    /// # Errors
-    /// [`db::DbError`]
-    pub(crate) async fn supervisors(&self, tx: &mut Tx) -> Result<Vec<String>> {
-        let agents = store::agents(tx).await?;
-        let ids = agents.iter().map(|agent| agent.agent_id.as_str()).collect();
-        let roles = accounts::store::roles(tx, ids).await?;
-        let oversees = |role| matches!(role, accounts::Role::Supervisor | accounts::Role::Operator);
-        Ok(roles.into_iter().filter(|(_, role)| oversees(*role)).map(|(id, _)| id).collect())
-    }
-
     /// Checks that an agent who is about to have a locked session has room, and locks them: of two sessions that they
     /// accept at once, the second waits here and is counted after the first.
     ///

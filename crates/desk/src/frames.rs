@@ -1,11 +1,13 @@
-//! What agents are told, as frames: the seed's four types, and who hears of each.
+//! What agents are told, as frames: the seed's four types and what else there is, and who hears of each.
+//!
+//! Who would be told by the API that a session is not there gets of it only that it changed: see [`Reduced`].
 
 use serde_json::{Value, json};
 
 use crate::{
     model::{Event, MessageStatus, Status},
-    store::{MessageRow, SessionRow, SlaRow, Told, webhooks::WebhookRow},
-    view::{MessageInfo, SessionInfo},
+    store::{MessageRow, Reduced, SessionRow, SlaRow, Told, webhooks::WebhookRow},
+    view::{MessageInfo, SessionChange, SessionInfo},
 };
 
 fn value(view: impl serde::Serialize) -> Value {
@@ -14,7 +16,14 @@ fn value(view: impl serde::Serialize) -> Value {
 }
 
 fn told(kind: &'static str, row: &SessionRow, data: Value, to: Option<Vec<String>>) -> Told {
-    Told { kind, session_id: row.id.clone(), data, to, event: None }
+    Told { kind, session_id: row.id.clone(), data, to, supervisors: false, reduced: None, event: None }
+}
+
+/// A session as it is now, for all: whole for whoever may see it.
+fn session(kind: &'static str, row: &SessionRow) -> Told {
+    let is_somebodys = row.manual_cs_id.is_some() || row.status == Status::Closed;
+    let reduced = || Reduced { data: value(SessionChange::from(row)), owner: row.manual_cs_id.clone() };
+    Told { reduced: is_somebodys.then(reduced), ..told(kind, row, value(SessionInfo::from(row)), None) }
 }
 
 /// The session's owner, while a person has it.
@@ -29,10 +38,10 @@ pub(crate) fn new_message(row: &SessionRow, message: &MessageRow) -> Told {
     Told { event, ..told("new_message", row, value(MessageInfo::from(message)), Some(owner(row))) }
 }
 
-/// A session was opened: for webhooks alone; agents hear of its first message.
+/// A customer opened a session: for supervisors, who see what the assistant does. Agents hear of it when it waits.
 pub(crate) fn session_created(row: &SessionRow) -> Told {
     let told = told("session_created", row, value(SessionInfo::from(row)), Some(Vec::new()));
-    Told { event: Some(Event::SessionCreated), ..told }
+    Told { supervisors: true, event: Some(Event::SessionCreated), ..told }
 }
 
 /// What became of a message, or of its file: for the session's owner, and whoever watches.
@@ -42,28 +51,26 @@ pub(crate) fn message_status(row: &SessionRow, message: &MessageRow) -> Told {
 
 /// A customer waits: for all.
 pub(crate) fn new_pending_session(row: &SessionRow) -> Told {
-    let told = told("new_pending_session", row, value(SessionInfo::from(row)), None);
-    Told { event: Some(Event::SessionPending), ..told }
+    Told { event: Some(Event::SessionPending), ..session("new_pending_session", row) }
 }
 
 /// Somebody took a session: for all, who take it off their lists.
 pub(crate) fn session_accepted(row: &SessionRow) -> Told {
-    let told = told("session_accepted", row, value(SessionInfo::from(row)), None);
-    Told { event: Some(Event::SessionAccepted), ..told }
+    Told { event: Some(Event::SessionAccepted), ..session("session_accepted", row) }
 }
 
 /// A session ended: for all. `closedBy`: a person's id, or `system`, `customer`, `channel`.
 pub(crate) fn session_closed(row: &SessionRow) -> Told {
-    let mut data = value(SessionInfo::from(row));
-    if let Some(fields) = data.as_object_mut() {
+    let mut told = session("session_closed", row);
+    if let Some(fields) = told.data.as_object_mut() {
         fields.insert("closedBy".to_owned(), json!(row.closed_by));
     }
-    Told { event: Some(Event::SessionClosed), ..told("session_closed", row, data, None) }
+    Told { event: Some(Event::SessionClosed), ..told }
 }
 
 /// A session is another's, or the assistant's: for all. The seed has no type for it.
 pub(crate) fn session_updated(row: &SessionRow) -> Told {
-    told("session_updated", row, value(SessionInfo::from(row)), None)
+    session("session_updated", row)
 }
 
 /// A session went from one person to another: for all, as a change of it.
@@ -71,10 +78,17 @@ pub(crate) fn session_transferred(row: &SessionRow) -> Told {
     Told { event: Some(Event::SessionTransferred), ..session_updated(row) }
 }
 
-/// The desk disabled a webhook: for these supervisors.
-pub(crate) fn webhook_disabled(row: &WebhookRow, reason: &str, supervisors: Vec<String>) -> Told {
-    let data = json!({"webhookId": row.id, "name": row.name, "reason": reason});
-    Told { kind: "webhook_disabled", session_id: String::new(), data, to: Some(supervisors), event: None }
+/// The desk disabled a webhook: for supervisors.
+pub(crate) fn webhook_disabled(row: &WebhookRow, reason: &str) -> Told {
+    Told {
+        kind: "webhook_disabled",
+        session_id: String::new(),
+        data: json!({"webhookId": row.id, "name": row.name, "reason": reason}),
+        to: Some(Vec::new()),
+        supervisors: true,
+        reduced: None,
+        event: None,
+    }
 }
 
 /// The same as [`session_updated`], with its labels.
@@ -92,14 +106,13 @@ pub(crate) fn note(row: &SessionRow, message: &MessageRow, mentions: &[String]) 
     told("new_message", row, value(MessageInfo::from(message)), Some(to))
 }
 
-/// A customer waits for longer than they should: for the session's owner and these supervisors.
-pub(crate) fn sla_breached(row: &SessionRow, wait: &SlaRow, supervisors: Vec<String>) -> Told {
-    let to = owner(row).into_iter().chain(supervisors).collect();
+/// A customer waits for longer than they should: for the session's owner and supervisors.
+pub(crate) fn sla_breached(row: &SessionRow, wait: &SlaRow) -> Told {
     let data = json!({
         "kind": wait.kind, "since": wait.since, "dueAt": wait.due_at, "manualCsId": row.manual_cs_id,
         "status": row.status, "breachedAt": wait.breached_at,
     });
-    told("sla_breached", row, data, Some(to))
+    Told { supervisors: true, ..told("sla_breached", row, data, Some(owner(row))) }
 }
 
 /// A customer rated a session: for the person who had it.

@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/006_supervise", sql: SUPERVISE },
     Migration { name: "desk/007_accounts", sql: ACCOUNTS },
     Migration { name: "desk/008_assistants_side", sql: ASSISTANTS_SIDE },
+    Migration { name: "desk/009_sight", sql: SIGHT },
 ];
 
 const DESK: &str = "
@@ -442,4 +443,14 @@ CREATE INDEX desk_inbound_received ON desk_inbound (received_at);
 const ASSISTANTS_SIDE: &str = "
 ALTER TABLE desk_agents ADD COLUMN came BOOLEAN NOT NULL DEFAULT TRUE;
 ALTER TABLE desk_turns ADD COLUMN degraded BOOLEAN NOT NULL DEFAULT FALSE;
+";
+
+// What a stream's agent may see is a fact of the stream, and of nothing else that would have to follow it. A socket is named by
+// its id alone. Who closed has nobody waiting any more.
+const SIGHT: &str = "
+ALTER TABLE desk_streams ADD COLUMN supervising BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE desk_watchers DROP COLUMN supervising;
+DROP INDEX desk_viewers_node;
+ALTER TABLE desk_viewers DROP COLUMN node_id;
+UPDATE desk_sessions SET waiting_since = NULL WHERE status = 'closed';
 ";

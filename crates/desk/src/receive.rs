@@ -124,9 +124,6 @@ async fn take(
         return rating::take(tx, source, message, said, rating, told, now).await;
     }
     let (mut row, made) = store::open(tx, &new, now).await?;
-    if made {
-        told.push(frames::session_created(&row));
-    }
     let colleague = message.colleague.as_deref().unwrap_or("colleague");
     let (sender_type, sender_id) = match message.origin {
         Origin::Customer => (SenderType::Customer, message.customer_id.as_str()),
@@ -145,6 +142,9 @@ async fn take(
         sent_at: message.sent_at,
     };
     let stored = store::append(tx, &mut row, new, now).await?;
+    if made {
+        told.push(frames::session_created(&row));
+    }
     store::remember(tx, &source.account_id, &message.external_id, &stored).await?;
     if message.origin == Origin::Colleague {
         by_colleague(tx, &mut row, &stored, told, now).await?;

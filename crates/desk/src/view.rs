@@ -106,6 +106,31 @@ impl From<SenderType> for Speaker {
     }
 }
 
+/// What is told of a session that one may not see: that it changed, so that it is taken off lists.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionChange<'a> {
+    session_id: &'a str,
+    kf_id: &'a str,
+    channel_type: ChannelType,
+    status: Status,
+    manual_cs_id: Option<&'a str>,
+    version: i64,
+}
+
+impl<'a> From<&'a SessionRow> for SessionChange<'a> {
+    fn from(row: &'a SessionRow) -> Self {
+        Self {
+            session_id: &row.id,
+            kf_id: &row.kf_id,
+            channel_type: row.channel_type,
+            status: row.status,
+            manual_cs_id: row.manual_cs_id.as_deref(),
+            version: row.version,
+        }
+    }
+}
+
 /// A message.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -226,8 +226,7 @@ impl Watchdog {
             return Ok(Found::Nothing);
         }
         let Some(wait) = store::wait(&mut tx, id).await? else { return Ok(Found::Nothing) };
-        let supervisors = self.desk.supervisors(&mut tx).await?;
-        store::tell(&mut tx, &[frames::sla_breached(&row, &wait, supervisors)], now).await?;
+        store::tell(&mut tx, &[frames::sla_breached(&row, &wait)], now).await?;
         tx.commit().await?;
         Ok(Found::Done("the target was missed"))
     }

@@ -35,7 +35,7 @@ pub(crate) use audit::{ChangeRow, Changes, changed_at, changes, note};
 pub(crate) use canned::{
     CannedRow, add_canned, canned, canned_count, canned_of, change_canned, remove_canned, use_canned,
 };
-pub(crate) use events::{TOPIC, Told};
+pub(crate) use events::{Reduced, TOPIC, Told, lock_supervisors};
 pub(crate) use labels::{labels, labels_of, set_labels};
 pub(crate) use lists::{Filter, history, history_before, list, open_sessions};
 pub(crate) use messages::{

@@ -49,7 +49,6 @@ pub(crate) async fn present(conn: &mut Conn) -> Result<Vec<String>> {
 pub(crate) struct Viewer<'a> {
     pub(crate) session_id: &'a str,
     pub(crate) socket_id: &'a str,
-    pub(crate) node_id: &'a str,
     pub(crate) agent_id: &'a str,
 }
 
@@ -57,10 +56,10 @@ pub(crate) struct Viewer<'a> {
 pub(crate) async fn view(tx: &mut Tx, viewer: &Viewer<'_>, now: Timestamp) -> Result<()> {
     tx.exec(
         sql!(
-            "INSERT INTO desk_viewers (session_id, socket_id, node_id, agent_id, seen_at) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO desk_viewers (session_id, socket_id, agent_id, seen_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (session_id, socket_id) DO UPDATE SET seen_at = excluded.seen_at"
         ),
-        args![viewer.session_id, viewer.socket_id, viewer.node_id, viewer.agent_id, now],
+        args![viewer.session_id, viewer.socket_id, viewer.agent_id, now],
     )
     .await?;
     Ok(())
@@ -80,10 +79,22 @@ pub(crate) async fn leave(tx: &mut Tx, socket: &str, sessions: &[String]) -> Res
     Ok(())
 }
 
-/// The node's sockets show what they showed.
-pub(crate) async fn still_viewing(tx: &mut Tx, node: &str, now: Timestamp) -> Result<()> {
-    tx.exec(sql!("UPDATE desk_viewers SET seen_at = $2 WHERE node_id = $1"), args![node, now]).await?;
-    Ok(())
+/// These sockets still show these sessions: (session, socket).
+pub(crate) async fn still_viewing(tx: &mut Tx, shown: &[(String, String)], now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            sqlite: "UPDATE desk_viewers SET seen_at = $2
+                     FROM (SELECT value ->> 0 AS session, value ->> 1 AS socket FROM json_each($1)) AS n
+                     WHERE session_id = n.session AND socket_id = n.socket",
+            postgres: "UPDATE desk_viewers SET seen_at = $2
+                       FROM (SELECT value ->> 0 AS session, value ->> 1 AS socket
+                             FROM jsonb_array_elements(CAST(CAST($1 AS TEXT) AS jsonb))) AS n
+                       WHERE session_id = n.session AND socket_id = n.socket"
+        ),
+        args![serde_json::json!(shown).to_string(), now],
+    )
+    .await
+    .map(drop)
 }
 
 /// Forgets sockets that were last heard of before `before`; the sessions that they showed.
@@ -94,31 +105,32 @@ pub(crate) async fn forget_viewers(tx: &mut Tx, before: Timestamp) -> Result<Vec
     Ok(gone.into_iter().map(|(session,)| session).collect())
 }
 
-/// Which agents look at a session.
+/// Which agents look at a session, of those who may see it now.
 pub(crate) async fn viewers(conn: &mut Conn, session: &str) -> Result<Vec<String>> {
     let all: Vec<(String,)> = conn
         .all(
-            sql!("SELECT DISTINCT agent_id FROM desk_viewers WHERE session_id = $1 ORDER BY agent_id"),
+            sql!(
+                "SELECT DISTINCT v.agent_id
+                 FROM desk_viewers AS v JOIN desk_sessions AS s ON s.id = v.session_id
+                    LEFT JOIN desk_streams AS t ON t.agent_id = v.agent_id
+                 WHERE v.session_id = $1
+                    AND (t.supervising OR COALESCE(s.manual_cs_id = v.agent_id, s.status <> 'closed'))
+                 ORDER BY v.agent_id"
+            ),
             args![session],
         )
         .await?;
     Ok(all.into_iter().map(|(agent,)| agent).collect())
 }
 
-/// The agent is told a session's messages while they may see it; `supervising`: whoever has it.
-pub(crate) async fn watch(
-    tx: &mut Tx,
-    session: &str,
-    agent: &str,
-    supervising: bool,
-    now: Timestamp,
-) -> Result<()> {
+/// The agent is told a session's messages while they may see it.
+pub(crate) async fn watch(tx: &mut Tx, session: &str, agent: &str, now: Timestamp) -> Result<()> {
     tx.exec(
         sql!(
-            "INSERT INTO desk_watchers (session_id, agent_id, supervising, since) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (session_id, agent_id) DO UPDATE SET supervising = excluded.supervising"
+            "INSERT INTO desk_watchers (session_id, agent_id, since) VALUES ($1, $2, $3)
+             ON CONFLICT (session_id, agent_id) DO NOTHING"
         ),
-        args![session, agent, supervising, now],
+        args![session, agent, now],
     )
     .await?;
     Ok(())

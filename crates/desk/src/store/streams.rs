@@ -36,13 +36,22 @@ pub(crate) async fn stream(conn: &mut Conn, agent: &str) -> Result<Option<Stream
 }
 
 /// The agent's stream, made if there is none. Whatever was committed before a stream begins can be read when this
-/// returns; whatever is committed later is in the stream.
-pub(crate) async fn ensure_stream(db: &Db, agent: &str, now: Timestamp) -> Result<StreamRow> {
+/// returns; whatever is committed later is in the stream. It is begun anew if the agent may see more or less than when
+/// it was written: what is in it is not for them, or lacks what is.
+pub(crate) async fn ensure_stream(
+    db: &Db,
+    agent: &str,
+    supervising: bool,
+    now: Timestamp,
+) -> Result<StreamRow> {
     let mut tx = db.begin().await?;
     let there = tx
         .opt(
-            sql!("UPDATE desk_streams SET used_at = $2 WHERE agent_id = $1 RETURNING epoch, head, tail"),
-            args![agent, now],
+            sql!(
+                "UPDATE desk_streams SET used_at = $2 WHERE agent_id = $1 AND supervising = $3
+                 RETURNING epoch, head, tail"
+            ),
+            args![agent, now, supervising],
         )
         .await?;
     tx.commit().await?;
@@ -55,17 +64,33 @@ pub(crate) async fn ensure_stream(db: &Db, agent: &str, now: Timestamp) -> Resul
         // table since they looked for streams. SQLite has one writer.
         tx.execute_raw("LOCK TABLE desk_streams IN EXCLUSIVE MODE").await?;
     }
+    end_stream(&mut tx, agent, !supervising).await?;
     let made = tx
         .one(
             sql!(
-                "INSERT INTO desk_streams (agent_id, epoch, head, tail, acked, used_at) VALUES ($1, $2, 0, 0, 0, $3)
+                "INSERT INTO desk_streams (agent_id, epoch, head, tail, acked, used_at, supervising)
+                 VALUES ($1, $2, 0, 0, 0, $3, $4)
                  ON CONFLICT (agent_id) DO UPDATE SET used_at = excluded.used_at RETURNING epoch, head, tail"
             ),
-            args![agent, kernel::id::new("epoch", now), now],
+            args![agent, kernel::id::new("epoch", now), now, supervising],
         )
         .await?;
     tx.commit().await?;
     Ok(made)
+}
+
+/// Ends the agent's stream, if it is one of a supervisor, or none: who was the one and is the other begins anew.
+pub(crate) async fn end_stream(tx: &mut Tx, agent: &str, supervising: bool) -> Result<()> {
+    let ended = tx
+        .exec(
+            sql!("DELETE FROM desk_streams WHERE agent_id = $1 AND supervising = $2"),
+            args![agent, supervising],
+        )
+        .await?;
+    if ended == 1 {
+        tx.exec(sql!("DELETE FROM desk_events WHERE agent_id = $1"), args![agent]).await?;
+    }
+    Ok(())
 }
 
 /// What comes after a place in one stream, in order; nothing if the stream was begun anew.
@@ -133,7 +158,7 @@ pub(crate) async fn heads(conn: &mut Conn, agents: &[String]) -> Result<Vec<Plac
 /// Notes up to where agents have everything, and that their streams are in use.
 pub(crate) async fn note_acked(tx: &mut Tx, acked: &[Place], now: Timestamp) -> Result<()> {
     let agents: Vec<&str> = acked.iter().map(|(agent, ..)| agent.as_str()).collect();
-    super::events::lock_streams(tx, Some(agents)).await?;
+    super::events::lock_streams(tx, Some(agents), false).await?;
     tx.exec(
         sql!(
             sqlite: "UPDATE desk_streams SET used_at = $2, acked = MAX(acked, MIN(n.seq, head))

@@ -107,8 +107,7 @@ async fn publish(tx: &mut Tx, all: &[Told], now: Timestamp) -> Result<()> {
             deliveries.push((hearer.id.clone(), hearer.seq, row.id.clone()));
         }
     }
-    deliver(tx, &deliveries, now).await?;
-    forget(tx, now).await
+    deliver(tx, &deliveries, now).await
 }
 
 fn quoted(event: Event) -> String {
@@ -203,12 +202,11 @@ pub(crate) fn dispatch_id(hook: &str, seq: i64) -> String {
     format!("{hook}/{seq}")
 }
 
-/// So many old events go with each that comes: they never pile up, and nobody waits for a great cleaning.
-const FORGOTTEN: i64 = 20;
+/// So many old events are forgotten in one transaction: nobody waits for a great cleaning.
+pub(crate) const FORGOTTEN: i64 = 1000;
 
-/// Forgets events whose time is over.
-async fn forget(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    let before = now - webhooks::KEPT;
+/// Forgets up to [`FORGOTTEN`] events from before `before`, with their deliveries; how many.
+pub(crate) async fn forget(tx: &mut Tx, before: Timestamp) -> Result<i64> {
     let old: Vec<(String,)> = tx
         .all(
             sql!(
@@ -220,7 +218,7 @@ async fn forget(tx: &mut Tx, now: Timestamp) -> Result<()> {
         )
         .await?;
     if old.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let old: Vec<&str> = old.iter().map(|(id,)| id.as_str()).collect();
     tx.exec(
@@ -231,15 +229,16 @@ async fn forget(tx: &mut Tx, now: Timestamp) -> Result<()> {
         args![old.clone()],
     )
     .await?;
-    tx.exec(
-        sql!(
-            sqlite: "DELETE FROM desk_webhook_events WHERE id IN (SELECT value FROM json_each($1))",
-            postgres: "DELETE FROM desk_webhook_events WHERE id = ANY($1)"
-        ),
-        args![old],
-    )
-    .await
-    .map(drop)
+    let gone = tx
+        .exec(
+            sql!(
+                sqlite: "DELETE FROM desk_webhook_events WHERE id IN (SELECT value FROM json_each($1))",
+                postgres: "DELETE FROM desk_webhook_events WHERE id = ANY($1)"
+            ),
+            args![old],
+        )
+        .await?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }
 
 /// Adds one, unless there are `most` already.
@@ -302,22 +301,39 @@ pub(crate) async fn update(tx: &mut Tx, h: &WebhookRow) -> Result<()> {
     .map(drop)
 }
 
-/// Removes one with its deliveries; whether it was there. What it is being told is told no more.
+/// Removes one with its deliveries and what nobody else was told; whether it was there. What it is being told is told no
+/// more.
 pub(crate) async fn remove(tx: &mut Tx, id: &str) -> Result<bool> {
     let gone = tx.exec(sql!("DELETE FROM desk_webhooks WHERE id = $1"), args![id]).await?;
+    tx.exec(
+        sql!(
+            "DELETE FROM desk_webhook_events
+             WHERE id IN (SELECT event_id FROM desk_webhook_deliveries WHERE webhook_id = $1) AND NOT EXISTS (
+                SELECT 1 FROM desk_webhook_deliveries AS d
+                WHERE d.event_id = desk_webhook_events.id AND d.webhook_id <> $1)"
+        ),
+        args![id],
+    )
+    .await?;
     tx.exec(sql!("DELETE FROM desk_webhook_deliveries WHERE webhook_id = $1"), args![id]).await?;
     Ok(gone == 1)
 }
 
-/// Disables one for a reason; false if it was so already.
-pub(crate) async fn disable(tx: &mut Tx, id: &str, reason: &str, now: Timestamp) -> Result<bool> {
+/// Disables one for a reason; false if it was so already, or is not failing since `since` any more.
+pub(crate) async fn disable(
+    tx: &mut Tx,
+    id: &str,
+    since: Option<Timestamp>,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool> {
     let done = tx
         .exec(
             sql!(
                 "UPDATE desk_webhooks SET enabled = FALSE, disabled_reason = $2, updated_at = $3
-                 WHERE id = $1 AND enabled"
+                 WHERE id = $1 AND enabled AND (CAST($4 AS BIGINT) IS NULL OR failing_since = $4)"
             ),
-            args![id, reason, now],
+            args![id, reason, now, since],
         )
         .await?;
     Ok(done == 1)

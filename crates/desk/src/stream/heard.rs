@@ -73,7 +73,13 @@ impl Desk {
                     let text =
                         json!({"type": "typing", "sessionId": session, "data": {"csId": agent, "on": on}});
                     let frame = Frame::latest(&format!("typing {session} {agent}"), &text.to_string());
-                    peers.tell_viewers(&session, owner.as_deref(), Some(&agent), &frame);
+                    if peers.is_shown(&session) {
+                        let viewers = self.viewers(&session).await;
+                        peers.tell_viewers(&session, &viewers, Some(&agent), &frame);
+                    }
+                    if let Some(owner) = owner {
+                        peers.tell_stream(&owner, &session, &agent, &frame);
+                    }
                 }
                 Now::Presence { agent, online } => {
                     let text = json!({"type": "presence", "data": {"csId": agent, "online": online}});
@@ -84,15 +90,19 @@ impl Desk {
             }
         }
         for session in heard.viewed.iter().filter(|session| peers.is_shown(session)) {
-            let viewers = async { store::viewers(&mut self.db().read().await?, session).await };
-            match viewers.await {
-                Ok(agents) => {
-                    let text = json!({"type": "viewers", "sessionId": session, "data": {"agents": agents}});
-                    let frame = Frame::latest(&format!("viewers {session}"), &text.to_string());
-                    peers.tell_viewers(session, None, None, &frame);
-                }
-                Err(error) => tracing::warn!(%error, "who looks at a session cannot be read"),
-            }
+            let viewers = self.viewers(session).await;
+            let text = json!({"type": "viewers", "sessionId": session, "data": {"agents": viewers}});
+            let frame = Frame::latest(&format!("viewers {session}"), &text.to_string());
+            peers.tell_viewers(session, &viewers, None, &frame);
         }
+    }
+
+    /// Who looks at a session and may see it.
+    async fn viewers(&self, session: &str) -> Vec<String> {
+        let viewers = async { store::viewers(&mut self.db().read().await?, session).await };
+        viewers.await.unwrap_or_else(|error: db::DbError| {
+            tracing::warn!(%error, "who looks at a session cannot be read");
+            Vec::new()
+        })
     }
 }

@@ -37,7 +37,7 @@ pub(crate) const BEGIN_ANEW: u16 = 4010;
 pub(crate) struct Live {
     pub(crate) hub: Hub,
     /// This node, among those on the database.
-    pub(crate) node: String,
+    node: String,
     peers: peers::Peers,
     /// Told when a socket has joined a feed whose place nobody looked at yet.
     joined: Notify,
@@ -66,6 +66,16 @@ impl Live {
             self.joined.notify_one();
         }
         joined
+    }
+
+    /// A socket of this node, among those of all.
+    pub(crate) fn socket_id(&self, id: u64) -> String {
+        format!("{}/{id}", self.node)
+    }
+
+    /// What sockets of this node show: the session, and the socket's id among all.
+    fn all_shown(&self) -> Vec<(String, String)> {
+        self.peers.all_shown().into_iter().map(|(session, id)| (session, self.socket_id(id))).collect()
     }
 
     /// The sockets of this node, for whatever concerns them by what they are.

@@ -237,18 +237,29 @@ impl Peers {
         all.into_iter().map(str::to_owned).collect()
     }
 
-    /// Closes the sockets whose login is over or may do other things than before.
-    pub(super) fn check_logins(&self, standing: &BTreeMap<String, accounts::Role>, now: Timestamp) {
+    /// Closes the sockets whose login is over or may do other things than before; who was a supervisor and is none.
+    pub(super) fn check_logins(
+        &self,
+        standing: &BTreeMap<String, accounts::Role>,
+        now: Timestamp,
+    ) -> BTreeSet<String> {
+        let mut demoted = BTreeSet::new();
         for peer in self.lock().peers.values() {
             let Some(login) = &peer.of.login else { continue };
             let reason = match standing.get(&login.session_id) {
                 _ if login.expires_at <= now => "the access token has expired",
                 None => "logged out",
-                Some(role) if *role != login.role => "the role has changed",
+                Some(role) if *role != login.role => {
+                    if peer.of.supervisor && matches!(role, accounts::Role::User | accounts::Role::Agent) {
+                        demoted.insert(peer.of.agent.clone());
+                    }
+                    "the role has changed"
+                }
                 Some(_) => continue,
             };
             peer.of.handle.close(super::upkeep::LOGIN_OVER, reason);
         }
+        demoted
     }
 
     /// The socket shows a session; false if it shows `most` others already.
@@ -273,27 +284,43 @@ impl Peers {
         self.lock().peers.get(&id).map(|p| p.shows.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// What the sockets of this node show: the session, and the socket.
+    pub(super) fn all_shown(&self) -> Vec<(String, u64)> {
+        let state = self.lock();
+        let pairs =
+            state.by_session.iter().flat_map(|(session, ids)| ids.iter().map(|id| (session.clone(), *id)));
+        pairs.collect()
+    }
+
     /// Whether a socket of this node shows the session.
     pub(super) fn is_shown(&self, session: &str) -> bool {
         self.lock().by_session.contains_key(session)
     }
 
-    /// Sends what only matters now to the sockets that show a session, and to those of `owner`, but not to those of
-    /// `except`.
+    /// Sends what only matters now to the sockets that show a session of these `viewers`, but not to those of `except`.
     pub(super) fn tell_viewers(
         &self,
         session: &str,
-        owner: Option<&str>,
+        viewers: &[String],
         except: Option<&str>,
         frame: &Frame,
     ) {
         let state = self.lock();
-        let mut ids: BTreeSet<u64> = state.by_session.get(session).cloned().unwrap_or_default();
-        if let Some(owner) = owner {
-            ids.extend(state.by_stream.get(owner).into_iter().flatten());
+        let ids = state.by_session.get(session).into_iter().flatten();
+        for peer in ids.filter_map(|id| state.peers.get(id)) {
+            if viewers.contains(&peer.of.agent) && except != Some(peer.of.agent.as_str()) {
+                peer.of.handle.send(frame);
+            }
         }
-        for peer in ids.iter().filter_map(|id| state.peers.get(id)) {
-            if except != Some(peer.of.agent.as_str()) {
+    }
+
+    /// Sends what only matters now to the sockets of an agent's stream that do not show the session, but not to those
+    /// of `except`.
+    pub(super) fn tell_stream(&self, agent: &str, session: &str, except: &str, frame: &Frame) {
+        let state = self.lock();
+        let ids = state.by_stream.get(agent).into_iter().flatten();
+        for peer in ids.filter_map(|id| state.peers.get(id)) {
+            if !peer.shows.contains(session) && peer.of.agent != except {
                 peer.of.handle.send(frame);
             }
         }

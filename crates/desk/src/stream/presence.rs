@@ -29,7 +29,7 @@ impl Desk {
         let now = self.clock().now();
         let before = now.minus(GRACE);
         let mut tx = self.db().begin().await?;
-        store::still_viewing(&mut tx, &self.live().node, now).await?;
+        store::still_viewing(&mut tx, &self.live().all_shown(), now).await?;
         for session in store::forget_viewers(&mut tx, before).await? {
             Self::say_now(&mut tx, &Now::Viewers { session });
         }

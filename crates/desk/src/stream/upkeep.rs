@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel::{Timestamp, time::days};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Desk, store};
+use crate::{Desk, store, webhooks};
 
 /// Close code: log in again, or come with a fresh token.
 pub(crate) const LOGIN_OVER: u16 = 4001;
@@ -51,7 +51,11 @@ impl Desk {
         let logins = peers.logins();
         if !logins.is_empty() {
             let standing = self.0.accounts.standing(&logins).await?;
-            peers.check_logins(&standing, self.clock().now());
+            for agent in peers.check_logins(&standing, self.clock().now()) {
+                let mut tx = self.db().begin().await?;
+                store::end_stream(&mut tx, &agent, true).await?;
+                tx.commit().await?;
+            }
         }
         let acked = peers.acked();
         if !acked.is_empty() {
@@ -99,7 +103,15 @@ impl Desk {
                 tx.commit().await?;
             }
         }
-        self.forget(now, old).await
+        self.forget(now, old).await?;
+        loop {
+            let mut tx = self.db().begin().await?;
+            let gone = store::webhooks::forget(&mut tx, now.minus(webhooks::KEPT)).await?;
+            tx.commit().await?;
+            if gone < store::webhooks::FORGOTTEN {
+                return Ok(());
+            }
+        }
     }
 
     async fn forget(&self, now: Timestamp, old: Timestamp) -> db::Result<()> {

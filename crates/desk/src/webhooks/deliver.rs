@@ -50,14 +50,8 @@ impl Webhooks {
         };
         drop(conn);
         let now = self.desk.clock().now();
-        if event.kind != TEST {
-            if !hook.enabled {
-                return Ok(Outcome::Dead("the webhook is disabled".to_owned()));
-            }
-            if hook.failing_since.is_some_and(|since| now.since(since) >= PATIENCE) {
-                let days = PATIENCE.as_secs() / 86_400;
-                return self.disable(&hook, &format!("no event arrived for {days} days"), now).await;
-            }
+        if event.kind != TEST && !hook.enabled {
+            return Ok(Outcome::Dead("the webhook is disabled".to_owned()));
         }
         let request = match self.request(&hook, &event, dispatch, now) {
             Ok(request) => request,
@@ -77,7 +71,13 @@ impl Webhooks {
         let said = format!("HTTP {}", status.as_u16());
         Ok(match status {
             s if s.is_success() => Outcome::Done(said),
-            StatusCode::GONE => return self.disable(&hook, "the receiver answered 410 Gone", now).await,
+            StatusCode::GONE => {
+                let reason = "the receiver answered 410 Gone";
+                let mut tx = self.desk.db().begin().await?;
+                disable(&mut tx, &hook, None, reason, now).await?;
+                tx.commit().await?;
+                Outcome::Dead(format!("the webhook is disabled: {reason}"))
+            }
             s if s.is_redirection() => Outcome::Retry {
                 reason: format!("{said}: redirects are not followed"),
                 after: None,
@@ -120,20 +120,41 @@ impl Webhooks {
             .body(body)
             .map_err(|_| "the webhook's URL cannot be called")
     }
+}
 
-    /// Disables the webhook and tells the supervisors; the event is given up.
-    async fn disable(&self, hook: &WebhookRow, reason: &str, now: Timestamp) -> db::Result<Outcome> {
-        let mut tx = self.desk.db().begin().await?;
-        let supervisors = self.desk.supervisors(&mut tx).await?;
-        // Streams before webhooks: the order of locks. If somebody else disabled it, nothing of this stays.
-        store::tell(&mut tx, &[frames::webhook_disabled(hook, reason, supervisors)], now).await?;
-        if store::webhooks::disable(&mut tx, &hook.id, reason, now).await? {
-            store::note(&mut tx, &Actor::System, "webhook.disabled", &hook.id, Some(reason), now).await?;
-            tx.commit().await?;
-            tracing::warn!(webhook = hook.id, reason, "a webhook is disabled");
-        }
-        Ok(Outcome::Dead(format!("the webhook is disabled: {reason}")))
+/// Disables the webhook and tells the supervisors, unless it is disabled, or not failing since `since`, by now.
+async fn disable(
+    tx: &mut Tx,
+    hook: &WebhookRow,
+    since: Option<Timestamp>,
+    reason: &str,
+    now: Timestamp,
+) -> db::Result<()> {
+    // Streams before webhooks: the order of locks.
+    store::lock_supervisors(tx).await?;
+    if store::webhooks::disable(tx, &hook.id, since, reason, now).await? {
+        store::note(tx, &Actor::System, "webhook.disabled", &hook.id, Some(reason), now).await?;
+        store::tell(tx, &[frames::webhook_disabled(hook, reason)], now).await?;
+        tracing::warn!(webhook = hook.id, reason, "a webhook is disabled");
     }
+    Ok(())
+}
+
+/// An event was given up: if none arrived for days while others were, too, the webhook is disabled. What a test sent
+/// says nothing of that, nor does what was not attempted.
+async fn given_up(tx: &mut Tx, dispatch: &Dispatch, now: Timestamp) -> db::Result<()> {
+    let event = dispatch.payload.as_deref().unwrap_or_default();
+    let counts = store::webhooks::event(tx, event).await?.is_some_and(|event| event.kind != TEST);
+    let hook = store::webhooks::webhook(tx, &dispatch.subject).await?;
+    let Some(hook) = hook.filter(|hook| counts && hook.enabled) else { return Ok(()) };
+    let Some(since) = hook.failing_since else {
+        return store::webhooks::failed(tx, &hook.id, dispatch.due_at).await;
+    };
+    if now.since(since) < PATIENCE {
+        return Ok(());
+    }
+    let reason = format!("no event arrived for {} days", PATIENCE.as_secs() / 86_400);
+    disable(tx, &hook, Some(since), &reason, now).await
 }
 
 /// The body of a message.
@@ -168,12 +189,12 @@ impl Single for Webhooks {
         tx: &'a mut Tx,
         dispatch: &'a Dispatch,
         end: &'a Settled,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> BoxFuture<'a, db::Result<()>> {
         Box::pin(async move {
             match end {
                 Settled::Done(_) => store::webhooks::arrived(tx, &dispatch.subject).await,
-                Settled::Dead(_) => store::webhooks::failed(tx, &dispatch.subject, dispatch.due_at).await,
+                Settled::Dead(_) => given_up(tx, dispatch, now).await,
             }
         })
     }

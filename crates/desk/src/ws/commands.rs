@@ -169,6 +169,11 @@ impl Connection<'_> {
 
     /// Shows a session: its messages come while the agent may see it, and the others who look at it are known.
     async fn bind(&mut self, id: String) -> Result<Answer, Problem> {
+        if self.own_id() != self.stream_of {
+            // What one watches comes on one's own stream.
+            let text = "this is the stream of another: bind sessions on a connection of your own csId";
+            return Err(Problem::forbidden(text));
+        }
         let peers = self.desk.live().peers();
         if !peers.show(self.membership.id, &id, SHOWN) {
             let text = format!("a connection shows at most {SHOWN} sessions at once");
@@ -198,14 +203,9 @@ impl Connection<'_> {
         if !crate::ops::may_see(&self.agent, &row) {
             return Err(missing());
         }
-        let viewer = Viewer {
-            session_id: id,
-            socket_id: &self.socket_id,
-            node_id: &self.desk.live().node,
-            agent_id: agent,
-        };
+        let viewer = Viewer { session_id: id, socket_id: &self.socket_id, agent_id: agent };
         store::view(&mut tx, &viewer, now).await?;
-        store::watch(&mut tx, id, agent, self.agent.supervisor, now).await?;
+        store::watch(&mut tx, id, agent, now).await?;
         Desk::say_now(&mut tx, &Now::Viewers { session: id.to_owned() });
         tx.commit().await?;
         Ok(row)
@@ -214,25 +214,23 @@ impl Connection<'_> {
     /// Shows these sessions no more. `unwatch`: their messages are not wanted any more, either; a socket that breaks
     /// off says nothing of the kind, and what it watched is in its stream when it resumes.
     pub(super) async fn hide(&self, sessions: &[String], unwatch: bool) -> db::Result<()> {
-        let peers = self.desk.live().peers();
-        let mut shown = Vec::new();
-        for id in sessions {
-            if peers.hide(self.membership.id, id) {
-                shown.push(id.clone());
-            }
-        }
-        if shown.is_empty() {
+        if sessions.is_empty() {
             return Ok(());
         }
         let mut tx = self.desk.db().begin().await?;
-        store::leave(&mut tx, &self.socket_id, &shown).await?;
-        for session in shown {
+        store::leave(&mut tx, &self.socket_id, sessions).await?;
+        for session in sessions {
             if unwatch {
-                store::unwatch(&mut tx, &session, self.own_id()).await?;
+                store::unwatch(&mut tx, session, self.own_id()).await?;
             }
-            Desk::say_now(&mut tx, &Now::Viewers { session });
+            Desk::say_now(&mut tx, &Now::Viewers { session: session.clone() });
         }
-        tx.commit().await
+        tx.commit().await?;
+        // If that failed it is still shown, and may be hidden again.
+        for session in sessions {
+            self.desk.live().peers().hide(self.membership.id, session);
+        }
+        Ok(())
     }
 
     async fn typing(&self, mut f: Fields) -> Result<Answer, Problem> {

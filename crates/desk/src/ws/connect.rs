@@ -61,7 +61,7 @@ pub(crate) async fn connect(
     let entry = enter::enter(&desk, &cs_id, shown.credential).await?;
     let now = desk.clock().now();
     let stream = match entry.is_own {
-        true => store::ensure_stream(desk.db(), &cs_id, now).await?,
+        true => store::ensure_stream(desk.db(), &cs_id, entry.agent.supervisor, now).await?,
         false => {
             let stream = store::stream(&mut desk.db().read().await?, &cs_id).await?;
             stream.ok_or_else(|| Problem::not_found("agent"))?
@@ -100,7 +100,7 @@ async fn serve(
         login: entry.login,
     });
     let mut connection = Connection {
-        socket_id: format!("{}/{}", desk.live().node, handle.id()),
+        socket_id: desk.live().socket_id(handle.id()),
         membership,
         agent: entry.agent,
         stream_of,

@@ -145,7 +145,9 @@ pub async fn listen(app: &TestApp, user: &User) {
     let mut tx = app.system.db.begin().await.unwrap();
     tx.exec(
         db::sql!(
-            "INSERT INTO desk_streams (agent_id, epoch, head, tail, acked, used_at) VALUES ($1, $2, 0, 0, 0, $3)"
+            "INSERT INTO desk_streams (agent_id, epoch, head, tail, acked, used_at, supervising)
+             SELECT id, CAST($2 AS TEXT), 0, 0, 0, CAST($3 AS BIGINT), role IN ('supervisor', 'operator')
+             FROM users WHERE id = $1"
         ),
         db::args![&user.id, "epoch", app.now()],
     )

@@ -29,6 +29,7 @@ mod ratings;
 mod reports;
 mod retention;
 mod sessions;
+mod sight;
 mod socket;
 mod sockets;
 mod stream;

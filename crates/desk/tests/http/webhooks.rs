@@ -268,7 +268,66 @@ testkit::both! {
         app.advance_to(app.now() + days(8)).await;
         let boss = app.login(&boss).await;
         receive(&app, &[words(&app, "m10", "wm_10", "hi")]).await;
+        app.system.desk.trim_streams().await.unwrap();
         assert_eq!(deliveries(&app, &boss, &id).await.len(), 1, "what is a week old is forgotten");
+    }
+
+    /// One event that was given up long ago is no reason not to try the next.
+    async fn a_quiet_webhook_is_tried_again(t) {
+        let app = open(t).await;
+        let (receiver, url) = Receiver::start().await;
+        let boss = supervisor(&app, "boss").await;
+        let (id, _) = hook(&app, &boss, &url, &["session.created"]).await;
+        for _ in 0..50 {
+            receiver.answer(500, None);
+        }
+        receive(&app, &[words(&app, "m1", "wm_1", "hi")]).await;
+        for _ in 0..30 {
+            app.advance_to(app.now() + Duration::from_secs(3600)).await;
+        }
+        let boss = app.login(&boss).await;
+        assert_eq!(deliveries(&app, &boss, &id).await[0]["state"], "dead");
+        assert!(state(&app, &boss, &id).await["failingSince"].is_string());
+        // A test says nothing of what happens.
+        data(&post(&app, &format!("/desk/webhooks/{id}/test"), &boss, json!({})).await);
+        for _ in 0..96 {
+            app.advance_to(app.now() + Duration::from_secs(3600)).await;
+        }
+        receiver.answers.lock().unwrap().clear();
+        receiver.answer(503, None);
+        let before = receiver.calls().len();
+        receive(&app, &[words(&app, "m2", "wm_2", "hi")]).await;
+        app.run_due().await;
+        app.advance_to(app.now() + Duration::from_secs(3600)).await;
+        assert_eq!(receiver.calls().len(), before + 2, "refused once, then taken");
+        let boss = app.login(&boss).await;
+        let now = state(&app, &boss, &id).await;
+        assert_eq!((&now["enabled"], &now["failingSince"]), (&json!(true), &json!(null)));
+    }
+
+    /// Events go when their time is over, whether anything happens or not, and with the last webhook that was told.
+    async fn events_do_not_pile_up(t) {
+        let app = open(t).await;
+        let (_receiver, url) = Receiver::start().await;
+        let boss = supervisor(&app, "boss").await;
+        let (one, _) = hook(&app, &boss, &url, &["session.created", "message.created"]).await;
+        let (two, _) = hook(&app, &boss, &url, &["session.created"]).await;
+        receive(&app, &[words(&app, "m1", "wm_1", "hi")]).await;
+        app.run_due().await;
+        let kept = async || -> (i64, i64) {
+            let mut conn = app.system.db.read().await.unwrap();
+            let sql = db::sql!(
+                "SELECT (SELECT COUNT(*) FROM desk_webhook_events), (SELECT COUNT(*) FROM desk_webhook_deliveries)"
+            );
+            conn.one(sql, db::args![]).await.unwrap()
+        };
+        assert_eq!(kept().await, (2, 3));
+        data(&call(&app, Method::DELETE, &format!("/desk/webhooks/{one}"), Some(&boss), None).await);
+        assert_eq!(kept().await, (1, 1), "the other one may be told again");
+        assert_eq!(deliveries(&app, &boss, &two).await[0]["type"], "session.created");
+        app.clock.advance(days(8));
+        app.system.desk.trim_streams().await.unwrap();
+        assert_eq!(kept().await, (0, 0));
     }
 
     /// 410 ends it at once. A new secret signs from the next attempt on. Removed is removed.
