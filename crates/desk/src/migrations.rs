@@ -6,7 +6,7 @@
 //!
 //! `desk_accounts` holds the channels' accounts beside those of the settings; `desk_callbacks` what came, as it came;
 //! `desk_pulls` and `desk_cursors` how far WeCom was asked; `desk_windows` what may still be said to a customer;
-//! `desk_senders` who is sending in a session, `desk_parts` which parts of a long message have left; `desk_files` the files
+//! `desk_senders` who is sending in a session, `desk_parts` which parts of a message WeCom took, and whether they arrived; `desk_files` the files
 //! of messages.
 //!
 //! `desk_settings` keeps every version of the desk's settings, the newest holds;
@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/006_supervise", sql: SUPERVISE },
     Migration { name: "desk/007_accounts", sql: ACCOUNTS },
     Migration { name: "desk/008_assistants_side", sql: ASSISTANTS_SIDE },
+    Migration { name: "desk/009_parts", sql: PARTS },
 ];
 
 const DESK: &str = "
@@ -442,4 +443,11 @@ CREATE INDEX desk_inbound_received ON desk_inbound (received_at);
 const ASSISTANTS_SIDE: &str = "
 ALTER TABLE desk_agents ADD COLUMN came BOOLEAN NOT NULL DEFAULT TRUE;
 ALTER TABLE desk_turns ADD COLUMN degraded BOOLEAN NOT NULL DEFAULT FALSE;
+";
+
+const PARTS: &str = "
+CREATE INDEX desk_files_sent ON desk_files (session_id, created_at);
+
+ALTER TABLE desk_parts ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE desk_parts ADD COLUMN failed BOOLEAN NOT NULL DEFAULT FALSE;
 ";
