@@ -83,10 +83,10 @@ testkit::both! {
     async fn ends_of_their_own(t) {
         let (clock, _sim) = sim();
         let before = Arc::default();
-        let dead = Act::new(|d| async move {
+        let mut act = Act::new(|d| async move {
             if d.id.contains("well") { Outcome::Done("yes".into()) } else { Outcome::Dead("no".into()) }
         });
-        let act = Act { refuses: Some("two"), ..dead };
+        act.refuses = Some("two");
         let alone = Alone { db: t.db.clone(), before: Arc::clone(&before), act };
         let engine = Engine::builder(t.db.clone(), clock.clone()).single("act", options(8, 8), alone).build();
         let all = ["one", "two", "three", "four", "well"].map(|id| new("act", id, clock.now()));
@@ -94,7 +94,7 @@ testkit::both! {
         engine.run_due().await.unwrap();
         let mut before = before.lock().unwrap().clone();
         before.sort_unstable();
-        assert_eq!(before.last(), Some(&2), "{before:?}: the ends before were committed");
+        assert!(before.last().is_some_and(|n| *n >= 2), "{before:?}: the ends before were committed");
         assert_eq!((ends(&t.db).await.len(), count(&t.db, "dead").await, count(&t.db, "done").await), (3, 4, 1));
     }
 
