@@ -16,8 +16,8 @@ pub(super) const KNOWN: Duration = days(30);
 const UNSENT: Duration = days(1);
 
 impl Desk {
-    /// Asks WeCom for what no callback announced for a while, and forgets old callbacks. To be called every minute or so,
-    /// by any number of processes.
+    /// Asks WeCom for what no callback announced for a while, and forgets old callbacks and files that nobody sent. To be
+    /// called every minute or so, by any number of processes.
     ///
     /// # Errors
     /// [`db::DbError`]
