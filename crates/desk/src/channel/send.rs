@@ -258,6 +258,8 @@ impl Send {
             Sent::Took(answer) => (Outcome::Done(answer.clone()), Ok(())),
             Sent::Never(reason) => (Outcome::Dead(reason.clone()), Err(reason.as_str())),
         };
+        // Sessions are locked before whose turn it is, as by whoever takes messages back.
+        store::lock(&mut tx, session).await?;
         // The next of them, and the turn, before agents are told: that is last.
         let after = outbox::next_queued(&mut tx, session, turn.message.seq).await?;
         let next = match after {
