@@ -166,6 +166,7 @@ testkit::both! {
         // Given back unanswered, asked for again a day later.
         data(&post(&app, &format!("/sessions/{id}/handback"), &anna, json!({})).await);
         later(&app, 86_400).await;
+        let (anna, boss) = (app.login(&anna).await, app.login(&boss).await);
         let again = app.now().micros();
         data(&post(&app, &format!("/sessions/{id}/takeover"), &anna, json!({})).await);
         receive(&app, &[words(&app, "m3", "wm_1", "人呢")]).await;
