@@ -6,7 +6,7 @@
 //!
 //! `desk_accounts` holds the channels' accounts beside those of the settings; `desk_callbacks` what came, as it came;
 //! `desk_pulls` and `desk_cursors` how far WeCom was asked; `desk_windows` what may still be said to a customer;
-//! `desk_senders` who is sending in a session, `desk_parts` which parts of a long message have left; `desk_files` the files
+//! `desk_senders` who is sending in a session, `desk_parts` which parts of a message WeCom took, and whether they arrived; `desk_files` the files
 //! of messages.
 //!
 //! `desk_settings` keeps every version of the desk's settings, the newest holds;
@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "desk/007_accounts", sql: ACCOUNTS },
     Migration { name: "desk/008_assistants_side", sql: ASSISTANTS_SIDE },
     Migration { name: "desk/009_sight", sql: SIGHT },
+    Migration { name: "desk/010_parts", sql: PARTS },
 ];
 
 const DESK: &str = "
@@ -453,4 +454,11 @@ ALTER TABLE desk_watchers DROP COLUMN supervising;
 DROP INDEX desk_viewers_node;
 ALTER TABLE desk_viewers DROP COLUMN node_id;
 UPDATE desk_sessions SET waiting_since = NULL WHERE status = 'closed';
+";
+
+const PARTS: &str = "
+CREATE INDEX desk_files_sent ON desk_files (session_id, created_at);
+
+ALTER TABLE desk_parts ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE desk_parts ADD COLUMN failed BOOLEAN NOT NULL DEFAULT FALSE;
 ";

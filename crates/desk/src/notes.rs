@@ -2,13 +2,16 @@
 
 use db::{Result, Tx};
 use kernel::{Problem, Timestamp};
+use serde_json::json;
 
 use crate::{
     Desk,
     auth::Agent,
+    contended::{Stop, persist},
     frames,
     model::{Actor, MessageStatus, SenderType},
     ops::{may_see, missing},
+    repeated::Repeated,
     store::{self, MessageRow, NewMessage, SessionRow, Told},
 };
 
@@ -21,6 +24,17 @@ pub(crate) struct Note<'a> {
     pub(crate) client_id: Option<&'a str>,
 }
 
+/// A note's type.
+const NOTE: &str = "note";
+
+fn author(actor: &Actor) -> &str {
+    actor.id().unwrap_or("desk")
+}
+
+fn mentions<'a>(note: &Note<'a>) -> Option<&'a [String]> {
+    Some(note.mentions).filter(|mentions| !mentions.is_empty())
+}
+
 /// Adds a note to a locked session.
 pub(crate) async fn write(
     tx: &mut Tx,
@@ -30,12 +44,11 @@ pub(crate) async fn write(
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<MessageRow> {
-    let payload =
-        (!note.mentions.is_empty()).then(|| serde_json::json!({"mentions": note.mentions}).to_string());
+    let payload = mentions(note).map(|mentions| json!({"mentions": mentions}).to_string());
     let new = NewMessage {
         sender_type: SenderType::Manual,
-        sender_id: actor.id().unwrap_or("desk"),
-        msg_type: "note",
+        sender_id: author(actor),
+        msg_type: NOTE,
         content: note.content,
         payload,
         status: MessageStatus::Internal,
@@ -50,15 +63,15 @@ pub(crate) async fn write(
 
 impl Desk {
     /// A session that this agent may see, locked.
-    async fn locked(&self, tx: &mut Tx, agent: &Agent, id: &str) -> std::result::Result<SessionRow, Problem> {
+    async fn locked(&self, tx: &mut Tx, agent: &Agent, id: &str) -> std::result::Result<SessionRow, Stop> {
         let row = store::lock(tx, id).await?.ok_or_else(missing)?;
-        if may_see(agent, &row) { Ok(row) } else { Err(missing()) }
+        if may_see(agent, &row) { Ok(row) } else { Err(missing().into()) }
     }
 
     /// An agent's note on a session that they may see, in any state.
     ///
     /// # Errors
-    /// 404; 422 if somebody is mentioned who does not work here.
+    /// 404; 409 if something else was said under its id; 422 if somebody is mentioned who does not work here.
     pub(crate) async fn note(
         &self,
         agent: &Agent,
@@ -66,17 +79,32 @@ impl Desk {
         id: &str,
         note: &Note<'_>,
     ) -> std::result::Result<MessageRow, Problem> {
+        persist(|| self.note_once(agent, actor, id, note)).await
+    }
+
+    async fn note_once(
+        &self,
+        agent: &Agent,
+        actor: &Actor,
+        id: &str,
+        note: &Note<'_>,
+    ) -> std::result::Result<MessageRow, Stop> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let mut row = self.locked(&mut tx, agent, id).await?;
-        if let Some(client_id) = note.client_id
-            && let Some(before) = store::same_client(&mut tx, id, client_id).await?
-        {
+        let same = Repeated {
+            client_id: note.client_id,
+            sender: Some(author(actor)),
+            msg_type: NOTE,
+            content: note.content,
+            about: json!({"mentions": mentions(note)}),
+        };
+        if let Some(before) = same.find(&mut tx, &row).await? {
             return Ok(before);
         }
         let staff = self.staff(&mut tx, note.mentions.iter().map(String::as_str).collect()).await?;
         if let Some(n) = note.mentions.iter().position(|mentioned| !staff.contains(mentioned)) {
-            return Err(Problem::rule(format!("mentions[{n}]"), "is nobody who works at the desk"));
+            return Err(Problem::rule(format!("mentions[{n}]"), "is nobody who works at the desk").into());
         }
         let mut told = Vec::new();
         let stored = write(&mut tx, &mut row, actor, note, &mut told, now).await?;
@@ -95,6 +123,15 @@ impl Desk {
         id: &str,
         labels: &[String],
     ) -> std::result::Result<SessionRow, Problem> {
+        persist(|| self.label_once(agent, id, labels)).await
+    }
+
+    async fn label_once(
+        &self,
+        agent: &Agent,
+        id: &str,
+        labels: &[String],
+    ) -> std::result::Result<SessionRow, Stop> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, agent, id).await?;
@@ -115,6 +152,15 @@ impl Desk {
         id: &str,
         priority: i64,
     ) -> std::result::Result<SessionRow, Problem> {
+        persist(|| self.prioritise_once(agent, id, priority)).await
+    }
+
+    async fn prioritise_once(
+        &self,
+        agent: &Agent,
+        id: &str,
+        priority: i64,
+    ) -> std::result::Result<SessionRow, Stop> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let mut row = self.locked(&mut tx, agent, id).await?;

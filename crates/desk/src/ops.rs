@@ -1,15 +1,18 @@
 //! What people do with sessions: accept, answer, close. Each is one transaction on the locked session.
 
 use db::Tx;
-use kernel::{Problem, Timestamp};
+use kernel::{Problem, ProblemKind, Timestamp};
+use serde_json::json;
 
 use crate::{
     Desk,
     auth::Agent,
     channel::{account::AccountKind, media, out, state},
+    contended::{Stop, persist},
     follow, frames,
     model::{Actor, Command, MessageStatus, SenderType, Status, Step},
     notes,
+    repeated::Repeated,
     store::{self, MessageRow, NewMessage, SessionRow, Told, files, files::FileRow},
     work,
 };
@@ -74,13 +77,26 @@ impl Desk {
         command: &Command,
         with: &With,
     ) -> Result<SessionRow, Problem> {
+        persist(|| self.command_once(agent, actor, id, command, with)).await
+    }
+
+    async fn command_once(
+        &self,
+        agent: &Agent,
+        actor: &Actor,
+        id: &str,
+        command: &Command,
+        with: &With,
+    ) -> Result<SessionRow, Stop> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
         let step = match row.state().after(command, actor) {
             // A race that was lost is answered with who won it; what was never theirs to see is not there.
-            Err(problem) if may_see(agent, &row) || row.status == Status::Manual => return Err(problem),
-            Err(_) => return Err(missing()),
+            Err(problem) if may_see(agent, &row) || row.status == Status::Manual => {
+                return Err(problem.into());
+            }
+            Err(_) => return Err(missing().into()),
             Ok(step) => step,
         };
         let mut told = Vec::new();
@@ -88,7 +104,7 @@ impl Desk {
             // Whoever ended what was nobody's may say so again; to others what they may not see is not there.
             let ended_it = agent.id.is_some() && row.manual_cs_id.is_none() && row.closed_by == agent.id;
             if !ended_it && !may_see(agent, &row) {
-                return Err(missing());
+                return Err(missing().into());
             }
             write_note(&mut tx, &mut row, actor, with, &mut told, now).await?;
             store::tell(&mut tx, &told, now).await?;
@@ -137,37 +153,28 @@ impl Desk {
     /// 404; 400 in any state but `manual`, or for a file where the channel takes none; 403 if it is somebody else's; 409 if another message was sent under its
     /// client's id; 422 if the channel would not take it.
     pub(crate) async fn answer(&self, agent: &Agent, id: &str, draft: &Draft) -> Result<MessageRow, Problem> {
+        persist(|| self.answer_once(agent, id, draft)).await
+    }
+
+    async fn answer_once(&self, agent: &Agent, id: &str, draft: &Draft) -> Result<MessageRow, Stop> {
         let now = self.clock().now();
         let accounts = self.accounts().await?;
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(missing)?;
         if !may_see(agent, &row) && row.status != Status::Manual {
-            return Err(missing());
+            return Err(missing().into());
         }
-        if let Some(client_id) = &draft.client_id
-            && let Some(before) = store::same_client(&mut tx, id, client_id).await?
-        {
-            if before.content != draft.content || before.msg_type != draft.msg_type {
-                return Err(Problem::new(
-                    kernel::ProblemKind::Conflict,
-                    "another message was sent under this id: ids are for one message each",
-                ));
-            }
+        let same = Repeated {
+            client_id: draft.client_id.as_deref(),
+            sender: agent.id.as_deref(),
+            msg_type: &draft.msg_type,
+            content: &draft.content,
+            about: json!({"fileId": draft.file.as_ref().map(|file| &file.id)}),
+        };
+        if let Some(before) = same.find(&mut tx, &row).await? {
             return Ok(before);
         }
-        let state = row.state();
-        if state.status != Status::Manual {
-            return Err(Problem::new(
-                kernel::ProblemKind::BadRequest,
-                format!("a session that is {} takes no message from a person", state.status.as_str()),
-            )
-            .field("status", format!("is {}", state.status.as_str())));
-        }
-        let sender = match (&agent.id, &state.owner) {
-            (Some(own), owner) if owner.as_ref() == Some(own) || agent.supervisor => own.clone(),
-            (None, Some(owner)) => owner.clone(),
-            _ => return Err(state.not_yours()),
-        };
+        let sender = writer(agent, &row)?;
         let channel = accounts.iter().find(|account| account.id == row.account_id).map(|a| a.kind());
         let payload = fit(&mut tx, &row, draft, channel, now).await?;
         let new = NewMessage {
@@ -204,6 +211,29 @@ async fn write_note(
     notes::write(tx, row, actor, &note, told, now).await.map(drop)
 }
 
+/// The agent as whom this one writes to a session's customer.
+///
+/// # Errors
+/// 404; 400 in any state but `manual`; 403 if it is somebody else's.
+fn writer(agent: &Agent, row: &SessionRow) -> Result<String, Problem> {
+    if !may_see(agent, row) && row.status != Status::Manual {
+        return Err(missing());
+    }
+    let state = row.state();
+    if state.status != Status::Manual {
+        return Err(Problem::new(
+            ProblemKind::BadRequest,
+            format!("a session that is {} takes no message from a person", state.status.as_str()),
+        )
+        .field("status", format!("is {}", state.status.as_str())));
+    }
+    match (&agent.id, &state.owner) {
+        (Some(own), owner) if owner.as_ref() == Some(own) || agent.supervisor => Ok(own.clone()),
+        (None, Some(owner)) => Ok(owner.clone()),
+        _ => Err(state.not_yours()),
+    }
+}
+
 /// Refuses what the channel would not take, and gives the draft's file to the session; what the message's type needs
 /// beyond words.
 async fn fit(
@@ -212,24 +242,26 @@ async fn fit(
     draft: &Draft,
     channel: Option<AccountKind>,
     now: Timestamp,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<String>, Stop> {
     if draft.file.is_some() && channel.is_some_and(|kind| !kind.takes_files()) {
-        return Err(Problem::bad_request("msgType", "must be text: this channel takes no files from us"));
+        return Err(
+            Problem::bad_request("msgType", "must be text: this channel takes no files from us").into()
+        );
     }
     let by_wecom = channel == Some(AccountKind::Wecom);
     if by_wecom {
-        let text = draft.file.is_none().then_some(draft.content.as_str());
-        if let Some(reason) = out::refusal(tx, row, text, now).await? {
-            return Err(Problem::rule("window", reason));
+        let needed = out::count(draft.file.is_none().then_some(draft.content.as_str()));
+        if let Some(reason) = out::refusal(tx, row, needed, now).await? {
+            return Err(Problem::rule("window", reason).into());
         }
     }
     let Some(file) = &draft.file else { return Ok(None) };
     let kind = channels::MediaKind::named(&draft.msg_type);
     if let Some(reason) = kind.filter(|_| by_wecom).and_then(|kind| media::unfit(kind, file)) {
-        return Err(Problem::rule("fileId", reason));
+        return Err(Problem::rule("fileId", reason).into());
     }
     if !files::claim(tx, &file.id, &row.id).await? {
-        return Err(Problem::rule("fileId", "was sent in another session"));
+        return Err(Problem::rule("fileId", "was sent in another session").into());
     }
     Ok(Some(media::described(file).to_string()))
 }
@@ -272,21 +304,23 @@ impl Desk {
     /// Sends a failed message again.
     ///
     /// # Errors
-    /// 404; 403 if the session is somebody else's; 422 if the message did not fail, or the channel would not take it.
+    /// As [`Desk::answer`]; 422 if the message did not fail, or the channel would not take it.
     pub(crate) async fn retry(&self, agent: &Agent, session: &str, id: &str) -> Result<MessageRow, Problem> {
+        persist(|| self.retry_once(agent, session, id)).await
+    }
+
+    async fn retry_once(&self, agent: &Agent, session: &str, id: &str) -> Result<MessageRow, Stop> {
         let now = self.clock().now();
         let accounts = self.accounts().await?;
         let mut tx = self.db().begin().await?;
         let row = store::lock(&mut tx, session).await?.ok_or_else(missing)?;
-        if !may_see(agent, &row) {
-            return Err(missing());
-        }
+        writer(agent, &row)?;
         let message = store::message(&mut tx, id).await?.filter(|message| message.session_id == row.id);
         let message = message.ok_or_else(|| Problem::not_found("message"))?;
         if accounts.iter().any(|a| a.id == row.account_id && a.kind() == AccountKind::Wecom) {
-            let text = (message.msg_type == "text").then_some(message.content.as_str());
-            if let Some(reason) = out::refusal(&mut tx, &row, text, now).await? {
-                return Err(Problem::rule("window", reason));
+            let needed = out::missing(&mut tx, &message).await?;
+            if let Some(reason) = out::refusal(&mut tx, &row, needed, now).await? {
+                return Err(Problem::rule("window", reason).into());
             }
         }
         let (from, to) = (MessageStatus::Failed, MessageStatus::Queued);

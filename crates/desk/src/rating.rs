@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use channels::{Content, Inbound};
-use db::{Result, Tx};
+use db::{Conn, Result, Tx};
 use kernel::{Timestamp, time::days};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ pub(crate) async fn ask(
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
-    if out::refusal(tx, row, Some(&settings.rating_text), now).await?.is_some() {
+    if out::refusal(tx, row, out::count(Some(&settings.rating_text)), now).await?.is_some() {
         return Ok(());
     }
     let menu: Vec<Value> = (1..=5_usize)
@@ -76,6 +76,38 @@ fn touched(id: &str) -> Option<(i64, &str)> {
     Some((score, session))
 }
 
+/// The session that a customer rates with this, and the score; `None` if it comes too late.
+async fn about(
+    conn: &mut Conn,
+    customer: &NewSession<'_>,
+    content: &Content,
+    now: Timestamp,
+) -> Result<Option<(String, Option<i64>)>> {
+    let Content::Text { text, menu } = content else { return Ok(None) };
+    match menu.as_deref().map(touched) {
+        Some(Some((score, session))) => {
+            let asked_at = store::asked_about(conn, customer, session).await?;
+            Ok(asked_at.map(|at| (session.to_owned(), (now < at + OPEN).then_some(score))))
+        }
+        Some(None) => Ok(None),
+        None => {
+            let Some(score) = digit(text) else { return Ok(None) };
+            let session = store::asked(conn, customer, OPEN, now).await?;
+            Ok(session.map(|session| (session, Some(score))))
+        }
+    }
+}
+
+/// The session that a customer rates with this.
+pub(crate) async fn session(
+    conn: &mut Conn,
+    customer: &NewSession<'_>,
+    content: &Content,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    Ok(about(conn, customer, content, now).await?.map(|(session, _)| session))
+}
+
 /// The score, if the text is one digit from 1 to 5 and nothing else.
 fn digit(text: &str) -> Option<i64> {
     let mut characters = text.trim().chars();
@@ -95,19 +127,7 @@ pub(crate) async fn asked(
     content: &Content,
     now: Timestamp,
 ) -> Result<Option<Rating>> {
-    let Content::Text { text, menu } = content else { return Ok(None) };
-    let (session, score) = match menu.as_deref().map(touched) {
-        Some(Some((score, session))) => {
-            let Some(asked_at) = store::asked_about(tx, customer, session).await? else { return Ok(None) };
-            (session.to_owned(), (now < asked_at + OPEN).then_some(score))
-        }
-        Some(None) => return Ok(None),
-        None => {
-            let Some(score) = digit(text) else { return Ok(None) };
-            let Some(session) = store::asked(tx, customer, OPEN, now).await? else { return Ok(None) };
-            (session, Some(score))
-        }
-    };
+    let Some((session, score)) = about(tx, customer, content, now).await? else { return Ok(None) };
     let row = store::lock(tx, &session).await?;
     Ok(row.map(|row| Rating { row, score }))
 }

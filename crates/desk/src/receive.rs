@@ -9,7 +9,7 @@ use crate::{
     channel::{events, greet, media, out},
     follow, frames,
     model::{Actor, ChannelType, Command, HandoverReason, MessageStatus, SenderType, Status, Step},
-    ops, rating,
+    ops, order, rating,
     store::{self, MessageRow, NewMessage, NewSession, SessionRow, Told, windows},
     turn::{self, Handover, Policy, Speech},
     work,
@@ -24,6 +24,20 @@ pub struct Source {
     pub channel_type: ChannelType,
 }
 
+impl Source {
+    /// Whose session a message belongs to.
+    pub(crate) fn customer<'a>(&'a self, message: &'a Inbound) -> NewSession<'a> {
+        NewSession {
+            account_id: &self.account_id,
+            channel_type: self.channel_type,
+            kf_id: &message.kf_id,
+            customer_id: &message.customer_id,
+            customer_name: message.customer_name.as_deref(),
+            conversation: message.conversation.as_deref(),
+        }
+    }
+}
+
 /// What came of some messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Received {
@@ -34,7 +48,8 @@ pub struct Received {
 }
 
 impl Desk {
-    /// Takes messages in, in the caller's transaction, which it should end right after: agents are told last.
+    /// Takes messages in, in the caller's transaction, which it should end right after: agents are told last. Those of one
+    /// customer in their order.
     ///
     /// # Errors
     /// [`db::DbError`]; then nothing was taken.
@@ -45,24 +60,11 @@ impl Desk {
         messages: &[Inbound],
         now: Timestamp,
     ) -> Result<Received> {
-        let mut received = Received::default();
+        let (new, received) = order::new_ones(tx, source, messages, now).await?;
+        order::lock(tx, source, &new, now).await?;
         let mut told = Vec::new();
-        for message in messages {
-            let said = Said::of(message);
-            if message.content == Content::Ignored {
-                continue;
-            }
-            if said.is_some() && message.customer_id.is_empty() {
-                let (account, id) = (&source.account_id, &message.external_id);
-                tracing::warn!(account, id, "a message names no customer, so it belongs to no session");
-                continue;
-            }
-            if !store::is_new(tx, &source.account_id, &message.external_id, now).await? {
-                received.repeated += 1;
-                continue;
-            }
-            received.new += 1;
-            match said {
+        for message in new {
+            match Said::of(message) {
                 Some(said) => {
                     take(tx, source, message, &said, &self.0.config.assistant, &mut told, now).await?;
                 }
@@ -83,7 +85,7 @@ pub(crate) struct Said {
 
 impl Said {
     /// `None` for what nobody said.
-    fn of(message: &Inbound) -> Option<Self> {
+    pub(crate) fn of(message: &Inbound) -> Option<Self> {
         let said = |msg_type: &str, content: &str, payload: Option<serde_json::Value>| {
             let (msg_type, content) = (msg_type.to_owned(), content.to_owned());
             Some(Self { msg_type, content, payload: payload.map(|p| p.to_string()) })
@@ -110,14 +112,7 @@ async fn take(
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
-    let new = NewSession {
-        account_id: &source.account_id,
-        channel_type: source.channel_type,
-        kf_id: &message.kf_id,
-        customer_id: &message.customer_id,
-        customer_name: message.customer_name.as_deref(),
-        conversation: message.conversation.as_deref(),
-    };
+    let new = source.customer(message);
     if message.origin == Origin::Customer
         && let Some(rating) = rating::asked(tx, &new, &message.content, now).await?
     {

@@ -6,9 +6,11 @@ use serde_json::json;
 use crate::{
     Desk,
     auth::Agent,
+    contended::{Stop, persist},
     frames,
     model::{Command, MessageStatus, SenderType, Status},
     ops,
+    repeated::Repeated,
     store::{self, MessageRow, NewMessage, SessionRow},
     view::MessageInfo,
 };
@@ -36,7 +38,7 @@ impl Desk {
     /// Says something to the person who has a session; the customer does not hear it.
     ///
     /// # Errors
-    /// 403 for agents; 404; 400 if no person has it.
+    /// 403 for agents; 404; 409 if something else was said under its id; 400 if no person has it.
     pub(crate) async fn whisper(
         &self,
         agent: &Agent,
@@ -45,12 +47,23 @@ impl Desk {
         client_id: Option<&str>,
     ) -> Result<MessageRow, Problem> {
         agent.supervising()?;
+        persist(|| self.whisper_once(agent, id, content, client_id)).await
+    }
+
+    async fn whisper_once(
+        &self,
+        agent: &Agent,
+        id: &str,
+        content: &str,
+        client_id: Option<&str>,
+    ) -> Result<MessageRow, Stop> {
         let now = self.clock().now();
         let mut tx = self.db().begin().await?;
         let mut row = store::lock(&mut tx, id).await?.ok_or_else(ops::missing)?;
-        if let Some(client_id) = client_id
-            && let Some(before) = store::same_client(&mut tx, id, client_id).await?
-        {
+        let actor = agent.actor(None);
+        let sender = actor.id().unwrap_or_else(|| actor.kind());
+        let same = Repeated { client_id, sender: Some(sender), msg_type: WHISPER, content, about: json!({}) };
+        if let Some(before) = same.find(&mut tx, &row).await? {
             return Ok(before);
         }
         let owner = match (row.status, row.manual_cs_id.clone()) {
@@ -58,13 +71,13 @@ impl Desk {
             (status, _) => {
                 let text = format!("a session that is {} has nobody to whisper to", status.as_str());
                 return Err(Problem::new(ProblemKind::BadRequest, text)
-                    .field("status", format!("is {}", status.as_str())));
+                    .field("status", format!("is {}", status.as_str()))
+                    .into());
             }
         };
-        let actor = agent.actor(None);
         let new = NewMessage {
             sender_type: SenderType::Manual,
-            sender_id: actor.id().unwrap_or_else(|| actor.kind()),
+            sender_id: sender,
             msg_type: WHISPER,
             content,
             payload: Some(json!({"to": owner}).to_string()),

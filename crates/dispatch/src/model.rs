@@ -127,4 +127,10 @@ pub trait Single: Send + Sync + 'static {
     fn cares(&self, _end: &Settled) -> bool {
         false
     }
+
+    /// Whether each end that it cares for is recorded in a transaction of its own, instead of many in one: for a kind
+    /// whose `settled` locks rows of its own in an order that holds for one end, and not across several.
+    fn alone(&self) -> bool {
+        false
+    }
 }

@@ -244,19 +244,26 @@ impl SingleKind {
 
     /// Records all of `batch`, whatever it takes.
     pub(crate) async fn record_all(&self, db: &Db, batch: Vec<Finished>) {
-        if let Err(error) = self.recorded(db, &batch, true).await {
+        let alone = |f: &Finished| {
+            self.handler.alone() && settled(&self.ended(f)).is_some_and(|end| self.handler.cares(&end))
+        };
+        let (alone, together): (Vec<_>, Vec<_>) = batch.into_iter().partition(alone);
+        self.record_each(db, &alone).await;
+        if !together.is_empty()
+            && let Err(error) = self.recorded(db, &together, true).await
+        {
             tracing::error!(dispatch.kind = self.kind, %error, "what follows from an end failed");
-            self.record_each(db, &batch).await;
+            self.record_each(db, &together).await;
         }
-        self.release(batch.into_iter().map(|f| f.dispatch.id));
+        self.release(alone.into_iter().chain(together).map(|f| f.dispatch.id));
     }
 
     /// One bad end must not keep the others from the record, and what follows from it not the end itself.
     async fn record_each(&self, db: &Db, batch: &[Finished]) {
         for one in batch.chunks(1) {
-            if self.recorded(db, one, true).await.is_err()
-                && let Err(error) = self.recorded(db, one, false).await
-            {
+            let Err(error) = self.recorded(db, one, true).await else { continue };
+            tracing::error!(dispatch.kind = self.kind, %error, "what follows from an end failed");
+            if let Err(error) = self.recorded(db, one, false).await {
                 tracing::error!(dispatch.kind = self.kind, %error, "an end is not on record, its lease will run out");
             }
         }
@@ -309,11 +316,7 @@ impl SingleKind {
         kept: &[String],
     ) -> db::Result<()> {
         for (f, e) in batch.iter().zip(ended) {
-            let end = match e.outcome {
-                "done" => Settled::Done(e.answer.clone()),
-                "dead" => Settled::Dead(e.answer.clone()),
-                _ => continue,
-            };
+            let Some(end) = settled(e) else { continue };
             if self.handler.cares(&end) && kept.contains(&f.dispatch.id) {
                 let work =
                     AssertUnwindSafe(async { self.handler.settled(tx, &f.dispatch, &end, f.ended).await });
@@ -366,4 +369,13 @@ impl SingleKind {
 
 fn retry(reason: &str) -> Outcome {
     Outcome::Retry { reason: reason.to_owned(), after: None, in_doubt: true }
+}
+
+/// The end of a dispatch that has come to one.
+fn settled(e: &Ended) -> Option<Settled> {
+    match e.outcome {
+        "done" => Some(Settled::Done(e.answer.clone())),
+        "dead" => Some(Settled::Dead(e.answer.clone())),
+        _ => None,
+    }
 }

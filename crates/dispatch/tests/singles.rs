@@ -10,9 +10,9 @@ use std::{
 };
 
 use common::*;
-use db::Db;
-use dispatch::{Dispatch, Engine, Outcome, store};
-use kernel::Clock;
+use db::{Db, Tx};
+use dispatch::{BoxFuture, Dispatch, Engine, Outcome, Settled, Single, store};
+use kernel::{Clock, Timestamp};
 
 const ID: &str = "one/act";
 
@@ -32,6 +32,41 @@ fn engine(db: &Db, clock: &Clock, act: Act) -> Engine {
     Engine::builder(db.clone(), clock.clone()).single("act", options(8, 8), act).build()
 }
 
+/// A kind whose ends are recorded each by itself; how many were there when each was.
+struct Alone {
+    db: Db,
+    before: Arc<Mutex<Vec<usize>>>,
+    act: Act,
+}
+
+impl Single for Alone {
+    fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        self.act.attempt(dispatch)
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+
+    fn alone(&self) -> bool {
+        true
+    }
+
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        dispatch: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, db::Result<()>> {
+        Box::pin(async move {
+            let before = ends(&self.db).await.len();
+            self.before.lock().unwrap().push(before);
+            self.act.settled(tx, dispatch, end, now).await
+        })
+    }
+}
+
 fn retry(reason: &str, after: Option<Duration>, in_doubt: bool) -> Outcome {
     Outcome::Retry { reason: reason.into(), after, in_doubt }
 }
@@ -42,6 +77,26 @@ fn snooze(until: kernel::Timestamp) -> Outcome {
 
 testkit::both! {
     MIGRATIONS;
+
+    /// Of a kind that wants it each end that matters is a transaction of its own, committed before the next begins; one
+    /// whose consequences fail is on record all the same, and the others are.
+    async fn ends_of_their_own(t) {
+        let (clock, _sim) = sim();
+        let before = Arc::default();
+        let mut act = Act::new(|d| async move {
+            if d.id.contains("well") { Outcome::Done("yes".into()) } else { Outcome::Dead("no".into()) }
+        });
+        act.refuses = Some("two");
+        let alone = Alone { db: t.db.clone(), before: Arc::clone(&before), act };
+        let engine = Engine::builder(t.db.clone(), clock.clone()).single("act", options(8, 8), alone).build();
+        let all = ["one", "two", "three", "four", "well"].map(|id| new("act", id, clock.now()));
+        enqueue(&t.db, clock.now(), &all).await;
+        engine.run_due().await.unwrap();
+        let mut before = before.lock().unwrap().clone();
+        before.sort_unstable();
+        assert!(before.last().is_some_and(|n| *n >= 2), "{before:?}: the ends before were committed");
+        assert_eq!((ends(&t.db).await.len(), count(&t.db, "dead").await, count(&t.db, "done").await), (3, 4, 1));
+    }
 
     async fn done_at_last(t) {
         let (clock, sim) = sim();

@@ -181,6 +181,24 @@ pub(crate) struct Bridge {
     pub(crate) api_base: Option<String>,
 }
 
+impl Bridge {
+    /// Whether an address lies below the bridge's own, which may be inside.
+    pub(crate) fn has(&self, url: &str) -> bool {
+        let rest = self.api_base.as_ref().and_then(|base| url.strip_prefix(base));
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Whether the file at this address can be fetched.
+    ///
+    /// # Errors
+    /// What is wrong with it, for whoever sent it.
+    pub(crate) fn check_file(&self, url: &str) -> Result<(), String> {
+        let reach = if self.has(url) { Reach::Anywhere } else { Reach::Public };
+        let end = reach.check(url).map(drop);
+        end.map_err(|reason| format!("{reason}, unless it is below the account's apiBase"))
+    }
+}
+
 /// The fields of an account, with what is wrong with them.
 struct Given<'a> {
     fields: &'a BTreeMap<String, String>,

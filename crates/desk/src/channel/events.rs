@@ -1,10 +1,10 @@
 //! What happened on a channel without anybody saying anything.
 
 use channels::{Content, Inbound};
-use db::{Result, Tx};
+use db::{Conn, Result, Tx};
 use kernel::Timestamp;
 
-use super::greet;
+use super::{greet, out};
 use crate::{
     frames,
     model::{Actor, Command, MessageStatus, Step},
@@ -22,7 +22,7 @@ pub(crate) async fn happened(
     now: Timestamp,
 ) -> Result<()> {
     match &event.content {
-        Content::SendFailed { external_id, reason } => send_failed(tx, external_id, reason, told).await,
+        Content::SendFailed { external_id, reason } => send_failed(tx, external_id, reason, told, now).await,
         Content::Recalled { external_id } => {
             let Some(message) = store::by_external(tx, &source.account_id, external_id).await? else {
                 return Ok(());
@@ -36,6 +36,21 @@ pub(crate) async fn happened(
         }
         _ => Ok(()),
     }
+}
+
+/// The session of the message that an event is about, if it is about one.
+pub(crate) async fn about(conn: &mut Conn, source: &Source, event: &Inbound) -> Result<Option<String>> {
+    let message = match &event.content {
+        Content::SendFailed { external_id, .. } => match out::named(external_id) {
+            Some((id, ..)) => store::message(conn, &id).await?,
+            None => None,
+        },
+        Content::Recalled { external_id } => {
+            store::by_external(conn, &source.account_id, external_id).await?
+        }
+        _ => None,
+    };
+    Ok(message.map(|message| message.session_id))
 }
 
 /// Moves a message from one of these to another status, and notes who is to be told.
@@ -57,10 +72,21 @@ async fn settle(
     Ok(())
 }
 
-/// A message of ours did not arrive after all; `external_id` is its id, or that of one of its parts.
-async fn send_failed(tx: &mut Tx, external_id: &str, reason: &str, told: &mut Vec<Told>) -> Result<()> {
-    let id = external_id.split('-').next().unwrap_or(external_id);
-    let Some(message) = store::message(tx, id).await? else { return Ok(()) };
+/// A message of ours did not arrive after all; `external_id` is that of one of its parts, which is to be sent again.
+async fn send_failed(
+    tx: &mut Tx,
+    external_id: &str,
+    reason: &str,
+    told: &mut Vec<Told>,
+    now: Timestamp,
+) -> Result<()> {
+    let Some((id, part, tries)) = out::named(external_id) else { return Ok(()) };
+    let Some(message) = store::message(tx, &id).await? else { return Ok(()) };
+    store::lock(tx, &message.session_id).await?;
+    // What was sent again meanwhile did not fail.
+    if !store::outbox::part_failed(tx, &id, (part, tries), now).await? {
+        return Ok(());
+    }
     // The event may overtake the answer.
     let from = [MessageStatus::Sent, MessageStatus::Queued];
     settle(tx, &message, &from, MessageStatus::Failed, Some(reason), told).await
@@ -74,14 +100,7 @@ async fn ended(
     told: &mut Vec<Told>,
     now: Timestamp,
 ) -> Result<()> {
-    let who = NewSession {
-        account_id: &source.account_id,
-        channel_type: source.channel_type,
-        kf_id: &event.kf_id,
-        customer_id: &event.customer_id,
-        customer_name: None,
-        conversation: None,
-    };
+    let who = NewSession { customer_name: None, conversation: None, ..source.customer(event) };
     let Some(mut row) = store::lock_open(tx, &who).await? else { return Ok(()) };
     if let Ok(Step::Change(to)) = row.state().after(&Command::Close, &Actor::Channel) {
         ops::settle(tx, &mut row, to, &Command::Close, &Actor::Channel, told, now).await?;

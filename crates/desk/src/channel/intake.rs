@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::http::HeaderMap;
-use channels::{Inbound, Once, Refusal, bridge, douyin, jd, wecom};
+use channels::{Content, Inbound, Once, Refusal, bridge, douyin, jd, wecom};
 use data_encoding::HEXLOWER;
 use db::Tx;
 use kernel::{Problem, ProblemKind, Timestamp};
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     Desk,
+    contended::{Stop, persist},
     model::ChannelType,
     store::{
         self,
@@ -80,11 +81,15 @@ impl Request {
         let general =
             ["x-signature", "x-timestamp", "x-nonce"].iter().any(|name| self.header(name).is_some())
                 || ["signature", "timestamp", "nonce"].iter().any(|name| self.param(name).is_some());
+        // Some clients call everything a form.
+        let by_bridge = self.header("x-signature").is_some()
+            || self.param("signature").is_some()
+            || self.body.trim_start().starts_with(['{', '[']);
         match channel_type {
             ChannelType::Wechat if self.param("msg_signature").is_some() => Some(AccountKind::Wecom),
             ChannelType::Douyin if self.header("x-douyin-signature").is_some() => Some(AccountKind::Douyin),
             ChannelType::Douyin if self.header("event-sign").is_some() => Some(AccountKind::Doudian),
-            ChannelType::Jd if self.is_form() => Some(AccountKind::Jd),
+            ChannelType::Jd if self.is_form() && !by_bridge => Some(AccountKind::Jd),
             _ => (general || self.body.contains("\"rawPayload\"")).then_some(AccountKind::Bridge),
         }
     }
@@ -183,6 +188,12 @@ fn open(account: &Account, request: &Request, now: Timestamp) -> Result<Opened, 
                 nonce: request.header("x-nonce"),
             };
             let bridge::Opened { messages, once } = bridge.secret.open(headers, &request.query, body, now)?;
+            for message in &messages {
+                if let Content::Media { reference, .. } = &message.content {
+                    let reason = bridge.check_file(reference).err();
+                    reason.map_or(Ok(()), |reason| Err(Refusal::Malformed { field: "mediaUrl", reason }))?;
+                }
+            }
             Ok(Opened::signed(Said::Messages(messages), once))
         }
     }
@@ -268,7 +279,7 @@ impl Desk {
         let now = self.clock().now();
         match first(&accounts, what, |account| open(account, request, now)) {
             Ok((_, Opened { said: Said::Challenge(challenge), .. })) => Ok(Answer::Json(challenge)),
-            Ok((account, opened)) => self.keep(account, request, opened, now).await,
+            Ok((account, opened)) => persist(|| self.keep(account, request, &opened, now)).await,
             Err(Refused::By(account, refusal)) if is_authentic(kind, &refusal) => {
                 self.keep_unread(account, request, &refusal.to_string(), now).await
             }
@@ -280,9 +291,9 @@ impl Desk {
         &self,
         account: &Account,
         request: &Request,
-        opened: Opened,
+        opened: &Opened,
         now: Timestamp,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Answer, Stop> {
         let kind = account.kind();
         let json = serde_json::to_string(request).map_err(|_| Problem::internal())?;
         let new =
@@ -291,29 +302,29 @@ impl Desk {
         if !store::callbacks::keep(&mut tx, &new, now).await? {
             // The channels repeat what was not answered in time, as it was; a bridge signs anew.
             return match kind {
-                AccountKind::Bridge => Err(Problem::unauthorized("the nonce was used before")),
+                AccountKind::Bridge => Err(Problem::unauthorized("the nonce was used before").into()),
                 _ => Ok(answer(kind)),
             };
         }
-        self.act(&mut tx, account, opened.said, now).await?;
+        self.act(&mut tx, account, &opened.said, now).await?;
         tx.commit().await?;
         Ok(answer(kind))
     }
 
-    async fn act(&self, tx: &mut Tx, account: &Account, said: Said, now: Timestamp) -> db::Result<()> {
+    async fn act(&self, tx: &mut Tx, account: &Account, said: &Said, now: Timestamp) -> db::Result<()> {
         match said {
             Said::Challenge(_) => Ok(()),
             Said::Pull { kf_id, token } => {
                 let token = Some((token.as_str(), now + TOKEN)).filter(|(token, _)| !token.is_empty());
-                pull::want(tx, (&account.id, &kf_id), token, now).await
+                pull::want(tx, (&account.id, kf_id), token, now).await
             }
             Said::Serve(added) => {
-                for kf_id in &added {
+                for kf_id in added {
                     pull::want(tx, (&account.id, kf_id), None, now).await?;
                 }
                 Ok(())
             }
-            Said::Messages(messages) => self.receive(tx, &account.source(), &messages, now).await.map(drop),
+            Said::Messages(messages) => self.receive(tx, &account.source(), messages, now).await.map(drop),
         }
     }
 
@@ -354,7 +365,7 @@ impl Desk {
         match reread {
             Ok(opened) => {
                 store::callbacks::set_error(&mut tx, id, None).await?;
-                self.act(&mut tx, account, opened.said, now).await?;
+                self.act(&mut tx, account, &opened.said, now).await?;
                 tx.commit().await?;
                 Ok(CallbackRow { error: None, ..row })
             }

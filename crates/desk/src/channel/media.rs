@@ -6,7 +6,7 @@
 
 use channels::MediaKind;
 use db::{Conn, Result, Tx};
-use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
+use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Settled, Single};
 use http::{HeaderMap, Request, header::CONTENT_DISPOSITION};
 use http_body_util::BodyExt as _;
 use kernel::Timestamp;
@@ -60,6 +60,37 @@ impl Single for Media {
             attempt.unwrap_or_else(|error| again(error.to_string()))
         })
     }
+
+    /// Says in the message why there is no file, whatever that comes from.
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        dispatch: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let Settled::Dead(reason) = end else { return Ok(()) };
+            let unfetched = |message: &MessageRow| reference(message).is_some();
+            let message = store::message(tx, &dispatch.subject).await?.filter(unfetched);
+            let Some(message) = message else { return Ok(()) };
+            changed(tx, &message, &json!({"lost": reason}), now).await
+        })
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+
+    fn alone(&self) -> bool {
+        true
+    }
+}
+
+/// How a message's file can be fetched, until it is.
+fn reference(message: &MessageRow) -> Option<String> {
+    let payload: Value = serde_json::from_str(message.payload.as_deref()?).ok()?;
+    payload.get("reference").and_then(Value::as_str).map(str::to_owned)
 }
 
 fn again(reason: String) -> Outcome {
@@ -74,17 +105,12 @@ impl Media {
         let Some(account) = self.desk.account(account).await? else {
             return Ok(Outcome::Dead("the account is not in use".to_owned()));
         };
-        let payload: Value =
-            message.payload.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        let Some(reference) = payload.get("reference").and_then(Value::as_str) else {
+        let Some(reference) = reference(&message) else {
             return Ok(Outcome::Done("there is nothing to fetch".to_owned()));
         };
-        match self.get(&account, reference).await {
+        match self.get(&account, &reference).await {
             Ok(fetched) => self.keep(&message, fetched).await,
-            Err(Sent::Never(reason)) => {
-                self.lost(&message, &reason).await?;
-                Ok(Outcome::Dead(reason))
-            }
+            Err(Sent::Never(reason)) => Ok(Outcome::Dead(reason)),
             Err(Sent::Later(outcome)) => Ok(outcome),
             Err(Sent::Took(_)) => Ok(again("no file".to_owned())),
         }
@@ -99,11 +125,7 @@ impl Media {
             return Ok(Fetched { bytes: answer.into_body(), name });
         }
         // A bridge's own files may lie inside; whatever else a message names is the customer's.
-        let own = match &account.adapter {
-            Adapter::Bridge(bridge) => bridge.api_base.as_deref(),
-            _ => None,
-        };
-        let inside = own.is_some_and(|base| reference.starts_with(&format!("{base}/")));
+        let inside = matches!(&account.adapter, Adapter::Bridge(bridge) if bridge.has(reference));
         let web = if inside { &channels.api } else { &channels.public };
         let request = Request::get(reference).body(Vec::new());
         let request = request.map_err(|_| Sent::Never("the file's address is none".to_owned()))?;
@@ -130,9 +152,7 @@ impl Media {
         let stored = match stored {
             Ok(stored) => stored,
             Err(blobs::BlobError::TooLarge { .. }) => {
-                let reason = "the file is larger than 20 MiB";
-                self.lost(message, reason).await?;
-                return Ok(Outcome::Dead(reason.to_owned()));
+                return Ok(Outcome::Dead("the file is larger than 20 MiB".to_owned()));
             }
             Err(error) => return Ok(again(error.to_string())),
         };
@@ -150,25 +170,20 @@ impl Media {
         let payload = described(&row);
         let mut tx = self.desk.db().begin().await?;
         files::insert(&mut tx, &row).await?;
-        self.changed(tx, message, &payload, now).await?;
+        changed(&mut tx, message, &payload, now).await?;
+        tx.commit().await?;
         Ok(Outcome::Done(format!("{} bytes of {}", row.size, row.mime)))
     }
+}
 
-    /// Says in the message why there is no file.
-    async fn lost(&self, message: &MessageRow, reason: &str) -> Result<()> {
-        let now = self.desk.clock().now();
-        let tx = self.desk.db().begin().await?;
-        self.changed(tx, message, &json!({"lost": reason}), now).await
+/// Says something else of a message's file, and tells the agents.
+async fn changed(tx: &mut Tx, message: &MessageRow, payload: &Value, now: Timestamp) -> Result<()> {
+    let session = store::lock(tx, &message.session_id).await?;
+    let message = store::set_payload(tx, &message.id, &payload.to_string()).await?;
+    if let (Some(session), Some(message)) = (session, message) {
+        store::tell(tx, &[frames::message_status(&session, &message)], now).await?;
     }
-
-    async fn changed(&self, mut tx: Tx, message: &MessageRow, payload: &Value, now: Timestamp) -> Result<()> {
-        let session = store::lock(&mut tx, &message.session_id).await?;
-        let message = store::set_payload(&mut tx, &message.id, &payload.to_string()).await?;
-        if let (Some(session), Some(message)) = (session, message) {
-            store::tell(&mut tx, &[frames::message_status(&session, &message)], now).await?;
-        }
-        tx.commit().await
-    }
+    Ok(())
 }
 
 /// What a message says of its file.

@@ -29,7 +29,37 @@ pub(crate) type Accounts = Arc<[Arc<Account>]>;
 /// See the module.
 pub(crate) struct Registry {
     fixed: Vec<Arc<Account>>,
-    known: Mutex<Option<(Timestamp, Accounts)>>,
+    known: Mutex<Known>,
+}
+
+/// What was read of the database's accounts.
+#[derive(Default)]
+struct Known {
+    accounts: Option<(Timestamp, Accounts)>,
+    /// How often they were changed by this process: what was read before a change is not kept after it.
+    changes: u64,
+}
+
+impl Known {
+    /// The accounts, if they were read just now.
+    fn fresh(&self, now: Timestamp) -> Option<Accounts> {
+        let (at, accounts) = self.accounts.as_ref()?;
+        (now >= *at && now.since(*at) < FRESH).then(|| Arc::clone(accounts))
+    }
+
+    fn forget(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+        if let Some((at, _)) = &mut self.accounts {
+            *at = Timestamp::EPOCH;
+        }
+    }
+
+    /// Keeps what was read since there were so many changes.
+    fn keep(&mut self, changes: u64, at: Timestamp, accounts: &Accounts) {
+        if self.changes == changes {
+            self.accounts = Some((at, Arc::clone(accounts)));
+        }
+    }
 }
 
 /// The ids of the settings' accounts: `chan_wecom`, and `chan_bridge_jd` for a bridge to each channel.
@@ -54,7 +84,7 @@ impl Registry {
                 }
             }
         }
-        Self { fixed: accounts, known: Mutex::new(None) }
+        Self { fixed: accounts, known: Mutex::default() }
     }
 
     /// The settings' accounts.
@@ -62,28 +92,28 @@ impl Registry {
         &self.fixed
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<(Timestamp, Accounts)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         // The state is whole between any two statements that touch it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the accounts anew the next time.
     pub(crate) fn forget(&self) {
-        if let Some((at, _)) = self.known().as_mut() {
-            *at = Timestamp::EPOCH;
-        }
+        self.known().forget();
     }
 
     /// All accounts that are in use, those of the settings first.
     pub(crate) async fn all(&self, db: &Db, clock: &Clock, keyring: &Keyring) -> db::Result<Accounts> {
         let now = clock.now();
-        let before = match self.known().as_ref() {
-            Some((at, accounts)) if now >= *at && now.since(*at) < FRESH => return Ok(Arc::clone(accounts)),
-            Some((_, accounts)) => Some(Arc::clone(accounts)),
-            None => None,
+        let (before, changes) = {
+            let known = self.known();
+            if let Some(accounts) = known.fresh(now) {
+                return Ok(accounts);
+            }
+            (known.accounts.as_ref().map(|(_, accounts)| Arc::clone(accounts)), known.changes)
         };
         let accounts = self.read(&mut db.read().await?, keyring, before.as_deref()).await?;
-        *self.known() = Some((now, Arc::clone(&accounts)));
+        self.known().keep(changes, now, &accounts);
         Ok(accounts)
     }
 
@@ -141,4 +171,23 @@ pub(crate) fn of<'a>(
             && named.is_none_or(|named| named == account.id)
     };
     accounts.iter().filter(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept_after_it() {
+        let (now, none) = (Timestamp::from_seconds(1_767_225_600), Accounts::from([]));
+        let mut known = Known::default();
+        let read = known.changes;
+        known.forget();
+        known.keep(read, now, &none);
+        assert!(known.fresh(now).is_none());
+        known.keep(known.changes, now, &none);
+        assert!(known.fresh(now).is_some());
+        known.forget();
+        assert!(known.fresh(now).is_none());
+    }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use channels::wecom::Class;
-use db::Result;
+use db::{DbError, Result};
 use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
 use kernel::Timestamp;
 
@@ -113,6 +113,10 @@ impl Single for Send {
     fn cares(&self, end: &Settled) -> bool {
         matches!(end, Settled::Dead(_))
     }
+
+    fn alone(&self) -> bool {
+        true
+    }
 }
 
 /// Records what became of a message, tells the agents, and lets the next go. Nothing, if it was known before.
@@ -122,8 +126,10 @@ async fn conclude(
     end: std::result::Result<(), &str>,
     now: Timestamp,
 ) -> Result<()> {
-    let Some(message) = store::message(tx, id).await? else { return Ok(()) };
-    let Some(session) = store::session(tx, &message.session_id).await? else { return Ok(()) };
+    let queued = |message: &MessageRow| message.status == MessageStatus::Queued;
+    let Some(message) = store::message(tx, id).await?.filter(queued) else { return Ok(()) };
+    // Whoever has the session now is told, so nobody else takes it meanwhile.
+    let Some(session) = store::lock(tx, &message.session_id).await? else { return Ok(()) };
     let (to, reason) = match end {
         Ok(()) => (MessageStatus::Sent, None),
         Err(reason) => (MessageStatus::Failed, Some(reason)),
@@ -226,6 +232,19 @@ impl Send {
         sent: Sent,
         more: bool,
     ) -> Result<(Outcome, Option<MessageRow>)> {
+        match self.end_once(holder, turn, &sent, more).await {
+            Err(DbError::Conflict(_)) => self.end_once(holder, turn, &sent, more).await,
+            end => end,
+        }
+    }
+
+    async fn end_once(
+        &self,
+        holder: &str,
+        turn: &Turn,
+        sent: &Sent,
+        more: bool,
+    ) -> Result<(Outcome, Option<MessageRow>)> {
         let now = self.desk.clock().now();
         let (session, id) = (&turn.session.id, &turn.message.id);
         let mut tx = self.desk.db().begin().await?;
@@ -234,11 +253,13 @@ impl Send {
                 let lost = matches!(outcome, Outcome::Retry { in_doubt: true, .. });
                 outbox::end_turn(&mut tx, session, holder, lost).await?;
                 tx.commit().await?;
-                return Ok((outcome, None));
+                return Ok((outcome.clone(), None));
             }
-            Sent::Took(answer) => (Outcome::Done(answer), Ok(())),
-            Sent::Never(reason) => (Outcome::Dead(reason.clone()), Err(reason)),
+            Sent::Took(answer) => (Outcome::Done(answer.clone()), Ok(())),
+            Sent::Never(reason) => (Outcome::Dead(reason.clone()), Err(reason.as_str())),
         };
+        // Sessions are locked before whose turn it is, as by whoever takes messages back.
+        store::lock(&mut tx, session).await?;
         // The next of them, and the turn, before agents are told: that is last.
         let after = outbox::next_queued(&mut tx, session, turn.message.seq).await?;
         let next = match after {
@@ -255,7 +276,7 @@ impl Send {
         if next.is_none() {
             outbox::end_turn(&mut tx, session, holder, false).await?;
         }
-        conclude(&mut tx, id, end.as_ref().copied().map_err(String::as_str), now).await?;
+        conclude(&mut tx, id, end, now).await?;
         tx.commit().await?;
         Ok((outcome, next))
     }

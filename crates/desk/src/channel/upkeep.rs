@@ -12,9 +12,12 @@ const UNREAD: Duration = days(90);
 /// So long at least a channel's message is known as one that came: far longer than any channel repeats it.
 pub(super) const KNOWN: Duration = days(30);
 
+/// So long a file may wait to be sent.
+const UNSENT: Duration = days(1);
+
 impl Desk {
-    /// Asks WeCom for what no callback announced for a while, and forgets old callbacks. To be called every minute or so,
-    /// by any number of processes.
+    /// Asks WeCom for what no callback announced for a while, and forgets old callbacks and files that nobody sent. To be
+    /// called every minute or so, by any number of processes.
     ///
     /// # Errors
     /// [`db::DbError`]
@@ -33,7 +36,30 @@ impl Desk {
                 Adapter::Doudian(_) | Adapter::Jd(_) | Adapter::Bridge(_) => {}
             }
         }
-        self.forget_callbacks(now).await
+        self.forget_callbacks(now).await?;
+        self.forget_files(now).await
+    }
+
+    /// Forgets files that were uploaded and never sent, a batch at a time. Out of reach first, then the bytes, then the
+    /// row: whatever ends this in between, the next time goes on with it.
+    async fn forget_files(&self, now: Timestamp) -> db::Result<()> {
+        loop {
+            let mut tx = self.db().begin().await?;
+            let forgotten = store::files::forget(&mut tx, now.minus(UNSENT)).await?;
+            tx.commit().await?;
+            for id in &forgotten {
+                if let Err(error) = self.0.channels.blobs.delete(id).await {
+                    tracing::error!(file = id, %error, "a file that nobody sent cannot be removed yet");
+                    return Ok(());
+                }
+                let mut tx = self.db().begin().await?;
+                store::files::remove(&mut tx, id).await?;
+                tx.commit().await?;
+            }
+            if forgotten.len() < store::files::BATCH {
+                return Ok(());
+            }
+        }
     }
 
     /// Forgets what came long ago, a batch at a time.

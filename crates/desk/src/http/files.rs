@@ -26,6 +26,9 @@ use crate::{
     },
 };
 
+/// So many bytes an agent may upload without sending them.
+const MOST_UNSENT: i64 = 200 * 1024 * 1024;
+
 /// A file for a message.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -50,7 +53,8 @@ pub(super) struct UploadForm {
 
 /// Upload a file for a message
 ///
-/// At most 20 MiB. What it is follows from its bytes. `POST /sessions/{sessionId}/message` sends it.
+/// At most 20 MiB. What it is follows from its bytes. `POST /sessions/{sessionId}/message` sends it; what was not sent
+/// within a day is forgotten. 422 with `errors.file` while files of 200 MiB wait to be sent.
 #[utoipa::path(post, path = "/desk/files", tag = "desk",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 200, body = DeskEnvelope<FileInfo>), Refusals))]
@@ -67,20 +71,24 @@ pub(super) async fn upload_desk_file(
         return Err(Problem::rule("file", "is empty").into());
     }
     let now = desk.clock().now();
-    let id = kernel::id::new("file", now);
-    let stored = writer.finish(&id).await.map_err(|error| storage(&error))?;
-    let row = FileRow {
-        id,
+    let mut row = FileRow {
+        id: kernel::id::new("file", now),
         session_id: String::new(),
         owner_id: agent.id,
         name: file.name,
-        mime: stored.media.mime.to_owned(),
-        size: i64::try_from(stored.size).unwrap_or(i64::MAX),
-        sha256: stored.sha256,
+        mime: writer.sniff().mime.to_owned(),
+        size: i64::try_from(writer.size()).unwrap_or(i64::MAX),
+        sha256: String::new(),
         created_at: now,
     };
+    reserve(&desk, &row).await?;
+    let stored = writer.finish(&row.id).await.map_err(|error| storage(&error))?;
+    (row.mime, row.sha256) = (stored.media.mime.to_owned(), stored.sha256);
     let mut tx = desk.db().begin().await?;
-    files::insert(&mut tx, &row).await?;
+    if !files::complete(&mut tx, &row).await? {
+        blobs.delete(&row.id).await.map_err(|error| storage(&error))?;
+        return Err(Problem::rule("file", "took longer than a day").into());
+    }
     tx.commit().await?;
     desk_ok(FileInfo {
         url: format!("/api/desk/files/{}", row.id),
@@ -89,6 +97,19 @@ pub(super) async fn upload_desk_file(
         mime_type: row.mime,
         size: row.size,
     })
+}
+
+/// Stores the row of a file before its bytes, so that none are there without one: whatever fails after this, the upkeep
+/// removes both.
+async fn reserve(desk: &Desk, row: &FileRow) -> Result<(), Problem> {
+    let mut tx = desk.db().begin().await?;
+    files::insert(&mut tx, row).await?;
+    if files::unsent(&mut tx, row.owner_id.as_deref()).await? > MOST_UNSENT {
+        let reason = "is too much: files of 200 MiB wait to be sent, which are forgotten after a day";
+        return Err(Problem::rule("file", reason));
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Get a file of a message

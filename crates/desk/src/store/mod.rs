@@ -47,7 +47,7 @@ pub(crate) use queue::{last_agent, last_spoken, lock_waiting, positions, set_pri
 pub(crate) use ratings::{ask_rating, asked, asked_about, rate, ratings_of};
 pub(crate) use search::{Search, search};
 pub(crate) use sessions::{
-    NewSession, SessionRow, change, lock, lock_open, name_customer, note_reply, open, session,
+    NewSession, SessionRow, change, lock, lock_all, lock_open, name_customer, note_reply, open, session,
 };
 pub(crate) use settings::{SettingsRow, older_settings, put_settings, settings, settings_row};
 pub(crate) use sla::{SlaRow, begin_wait, breach, end_wait, move_wait, open_wait, wait};

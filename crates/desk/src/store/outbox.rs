@@ -1,6 +1,6 @@
 //! SQL on messages that are on their way out: their order, their parts, and those that failed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
@@ -146,22 +146,62 @@ pub(crate) async fn queued(conn: &mut Conn, session: &str) -> Result<i64> {
     Ok(count)
 }
 
-/// The parts of a message that have left, from 0.
-pub(crate) async fn parts(conn: &mut Conn, message: &str) -> Result<BTreeSet<i64>> {
-    let rows: Vec<(i64,)> =
-        conn.all(sql!("SELECT part FROM desk_parts WHERE message_id = $1"), args![message]).await?;
-    Ok(rows.into_iter().map(|(part,)| part).collect())
+db::row! {
+    /// A part of a message, from 0, that WeCom took.
+    #[derive(Debug)]
+    pub(crate) struct PartRow {
+        pub(crate) part: i64,
+        /// How often it failed after that: its next id follows from it.
+        pub(crate) tries: i64,
+        /// It did not arrive, and is to be sent again.
+        pub(crate) failed: bool,
+    }
 }
 
-/// Notes that a part has left; whether it was not noted before.
-pub(crate) async fn part_left(tx: &mut Tx, message: &str, part: i64, now: Timestamp) -> Result<bool> {
+/// The parts of a message that WeCom took.
+pub(crate) async fn parts(conn: &mut Conn, message: &str) -> Result<BTreeMap<i64, PartRow>> {
+    let rows: Vec<PartRow> = conn
+        .all(sql!("SELECT part, tries, failed FROM desk_parts WHERE message_id = $1"), args![message])
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.part, row)).collect())
+}
+
+/// Notes that this try of a part has left; whether it was not noted before.
+pub(crate) async fn part_left(
+    tx: &mut Tx,
+    message: &str,
+    (part, tries): (i64, i64),
+    now: Timestamp,
+) -> Result<bool> {
     let noted = tx
         .exec(
             sql!(
-                "INSERT INTO desk_parts (message_id, part, sent_at) VALUES ($1, $2, $3)
-                 ON CONFLICT (message_id, part) DO NOTHING"
+                "INSERT INTO desk_parts (message_id, part, sent_at, tries, failed) VALUES ($1, $2, $3, $4, FALSE)
+                 ON CONFLICT (message_id, part) DO UPDATE SET sent_at = excluded.sent_at, failed = FALSE
+                 WHERE desk_parts.failed AND desk_parts.tries = excluded.tries"
             ),
-            args![message, part, now],
+            args![message, part, now, tries],
+        )
+        .await?;
+    Ok(noted == 1)
+}
+
+/// Notes that this try of a part did not arrive, which may be known before it is known to have left; whether that is news.
+pub(crate) async fn part_failed(
+    tx: &mut Tx,
+    message: &str,
+    (part, tries): (i64, i64),
+    now: Timestamp,
+) -> Result<bool> {
+    let next = tries.saturating_add(1);
+    let noted = tx
+        .exec(
+            sql!(
+                "INSERT INTO desk_parts (message_id, part, sent_at, tries, failed) VALUES ($1, $2, $3, $4, TRUE)
+                 ON CONFLICT (message_id, part) DO UPDATE SET tries = excluded.tries, failed = TRUE
+                 WHERE desk_parts.tries = $5"
+            ),
+            args![message, part, now, next, tries],
         )
         .await?;
     Ok(noted == 1)

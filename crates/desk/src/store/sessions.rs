@@ -80,6 +80,21 @@ pub(crate) async fn lock(tx: &mut Tx, id: &str) -> Result<Option<SessionRow>> {
     .await
 }
 
+/// Locks the open sessions of these customers, and these sessions, by their ids. SQLite has one writer.
+pub(crate) async fn lock_all(tx: &mut Tx, open_keys: &[String], ids: &[String]) -> Result<()> {
+    let _: Vec<(String,)> = tx
+        .all(
+            sql!(
+                sqlite: "SELECT id FROM desk_sessions WHERE open_key IN (SELECT value FROM json_each($1))
+                            OR id IN (SELECT value FROM json_each($2)) ORDER BY id",
+                postgres: "SELECT id FROM desk_sessions WHERE open_key = ANY($1) OR id = ANY($2) ORDER BY id FOR UPDATE"
+            ),
+            args![open_keys, ids],
+        )
+        .await?;
+    Ok(())
+}
+
 /// A customer who writes.
 #[derive(Debug)]
 pub(crate) struct NewSession<'a> {
@@ -94,7 +109,7 @@ pub(crate) struct NewSession<'a> {
 impl NewSession<'_> {
     /// At most one session that is not closed has it. Ids from outside may hold anything, so each is preceded by
     /// its length.
-    pub(super) fn open_key(&self) -> String {
+    pub(crate) fn open_key(&self) -> String {
         let (account, kf, customer) = (self.account_id, self.kf_id, self.customer_id);
         format!("{account}/{}:{kf}/{}:{customer}", kf.len(), customer.len())
     }

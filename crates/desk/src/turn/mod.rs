@@ -116,6 +116,10 @@ impl Single for Turns {
         matches!(end, Settled::Dead(_))
     }
 
+    fn alone(&self) -> bool {
+        true
+    }
+
     /// Nobody answers any more: people do.
     fn settled<'a>(
         &'a self,

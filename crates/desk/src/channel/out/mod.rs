@@ -3,4 +3,4 @@
 mod others;
 mod wecom;
 
-pub(crate) use wecom::{WINDOW, Window, refusal};
+pub(crate) use wecom::{WINDOW, Window, count, missing, named, refusal};

@@ -1,6 +1,6 @@
 //! To a customer of WeCom: in parts of 2048 bytes, choices as a menu, within the 48 hours and five messages after the customer's own.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use channels::{
     MediaKind,
@@ -19,7 +19,11 @@ use crate::{
         send::{Job, Sent},
         wecom::{Body, CallError, Wecom},
     },
-    store::{MessageRow, SessionRow, outbox, windows},
+    store::{
+        self, MessageRow, SessionRow,
+        outbox::{self, PartRow},
+        windows,
+    },
 };
 
 /// So long after a customer's message they can be answered.
@@ -71,38 +75,83 @@ fn menu<'a>(head: &'a str, choices: &'a [(String, String)]) -> Option<Message<'a
     send_msg("kf", "customer", "msg", &menu).is_ok().then_some(menu)
 }
 
-/// The id of a part, which WeCom knows it by.
-fn part_id(message: &str, part: usize) -> String {
-    if part == 0 { message.to_owned() } else { format!("{message}-{part}") }
+/// The id of a part, which WeCom knows it by; another for each time that it failed after WeCom had taken it, since WeCom
+/// takes an id once. It has at most 32 characters, so one that has both a part and a number is without our prefix.
+fn part_id(message: &str, part: i64, tries: i64) -> String {
+    let part = if part == 0 { String::new() } else { format!("-{part}") };
+    match tries {
+        0 => format!("{message}{part}"),
+        tries => format!("{}{part}-r{tries}", message.strip_prefix(PREFIX).unwrap_or(message)),
+    }
+}
+
+/// What the ids of messages begin with.
+const PREFIX: &str = "msg_";
+
+/// Which message's part, and which try of it, WeCom means by an id: the inverse of [`part_id`]. `None` for what is no id
+/// of ours.
+pub(crate) fn named(id: &str) -> Option<(String, i64, i64)> {
+    let number = |digits: &str| digits.parse::<i64>().ok().filter(|n| *n > 0);
+    let (id, tries) = match id.rsplit_once("-r") {
+        Some((id, tries)) => (id, number(tries)?),
+        None => (id, 0),
+    };
+    let (id, part) = match id.split_once('-') {
+        Some((id, part)) => (id, number(part)?),
+        None => (id, 0),
+    };
+    let message = if id.starts_with(PREFIX) { id.to_owned() } else { format!("{PREFIX}{id}") };
+    Some((message, part, tries))
+}
+
+/// What WeCom takes a message as.
+struct Shape<'a> {
+    kind: Option<MediaKind>,
+    menu: Option<Message<'a>>,
+    /// The words of each part; one without words for what is no text.
+    parts: Vec<String>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(message: &'a MessageRow, choices: &'a [(String, String)]) -> Self {
+        let kind = MediaKind::named(&message.msg_type);
+        let menu = menu(&message.content, choices);
+        let parts = match (kind, &menu) {
+            (None, None) => parts(&message.content),
+            _ => vec![String::new()],
+        };
+        Self { kind, menu, parts }
+    }
+
+    /// Those that are still to be sent: which, which try of it, and its words.
+    fn missing(&self, taken: &BTreeMap<i64, PartRow>) -> Vec<(i64, i64, &str)> {
+        let tries = |part| match taken.get(&part) {
+            None => Some(0),
+            Some(row) => row.failed.then_some(row.tries),
+        };
+        let parts = (0..).zip(&self.parts);
+        parts.filter_map(|(part, words)| Some((part, tries(part)?, words.as_str()))).collect()
+    }
 }
 
 impl Job<'_> {
     pub(in crate::channel) async fn by_wecom(&self, wecom: &Wecom) -> Result<Sent> {
-        let kind = MediaKind::named(&self.message.msg_type);
         let choices = choices(self.message);
-        let menu = menu(&self.message.content, &choices);
-        let parts = match (kind, &menu) {
-            (None, None) => parts(&self.message.content),
-            _ => vec![String::new()],
-        };
+        let shape = Shape::of(self.message, &choices);
         let mut conn = self.desk.db().read().await?;
-        let left = outbox::parts(&mut conn, &self.message.id).await?;
-        let needed = i64::try_from(parts.len().saturating_sub(left.len())).unwrap_or(i64::MAX);
+        let missing = shape.missing(&outbox::parts(&mut conn, &self.message.id).await?);
+        let needed = i64::try_from(missing.len()).unwrap_or(i64::MAX);
         if let Some(reason) = self.closed(&mut conn, needed).await? {
             return Ok(Sent::Never(reason));
         }
         drop(conn);
         let mut answer = "nothing to send".to_owned();
-        for (n, part) in parts.iter().enumerate() {
-            let number = i64::try_from(n).unwrap_or(i64::MAX);
-            if left.contains(&number) {
-                continue;
-            }
-            let id = part_id(&self.message.id, n);
-            let taken = match (kind, &menu) {
+        for (part, tries, words) in missing {
+            let id = part_id(&self.message.id, part, tries);
+            let taken = match (shape.kind, &shape.menu) {
                 (Some(kind), _) => self.file(wecom, &id, kind).await?,
                 (None, Some(menu)) => self.post(wecom, &id, menu).await?,
-                (None, None) => self.post(wecom, &id, &Message::Text(part)).await?,
+                (None, None) => self.post(wecom, &id, &Message::Text(words)).await?,
             };
             match taken {
                 Ok(took) => answer = took,
@@ -111,7 +160,7 @@ impl Job<'_> {
                     return Ok(sent);
                 }
             }
-            self.left(number).await?;
+            self.left(part, tries).await?;
         }
         Ok(Sent::Took(answer))
     }
@@ -133,10 +182,12 @@ impl Job<'_> {
     }
 
     /// A part has left: it is counted, once.
-    async fn left(&self, part: i64) -> Result<()> {
+    async fn left(&self, part: i64, tries: i64) -> Result<()> {
         let now = self.desk.clock().now();
         let mut tx = self.desk.db().begin().await?;
-        if outbox::part_left(&mut tx, &self.message.id, part, now).await? {
+        // Sessions first: what came in of this customer locks theirs before these rows.
+        store::lock(&mut tx, &self.session.id).await?;
+        if outbox::part_left(&mut tx, &self.message.id, (part, tries), now).await? {
             windows::spend(&mut tx, self.session).await?;
         }
         tx.commit().await
@@ -206,15 +257,26 @@ fn is_about_the_request(code: i64) -> bool {
     Class::of(code) == Class::Final && (40_002..=41_999).contains(&code)
 }
 
-/// What is refused before it is even queued: a message that WeCom would not take. `None` for what it would.
+/// How many messages of WeCom's a text is; one for anything else.
+pub(crate) fn count(text: Option<&str>) -> i64 {
+    text.map_or(1, |text| i64::try_from(parts(text).len()).unwrap_or(i64::MAX))
+}
+
+/// How many messages of WeCom's are still missing of one that failed.
+pub(crate) async fn missing(conn: &mut Conn, message: &MessageRow) -> Result<i64> {
+    let choices = choices(message);
+    let missing = Shape::of(message, &choices).missing(&outbox::parts(conn, &message.id).await?).len();
+    Ok(i64::try_from(missing).unwrap_or(i64::MAX))
+}
+
+/// What is refused before it is even queued: so many messages that WeCom would not take. `None` for what it would.
 pub(crate) async fn refusal(
     conn: &mut Conn,
     session: &SessionRow,
-    text: Option<&str>,
+    needed: i64,
     now: Timestamp,
 ) -> Result<Option<String>> {
     let Some(window) = Window::of(conn, session, now).await? else { return Ok(None) };
-    let needed = text.map_or(1, |text| i64::try_from(parts(text).len()).unwrap_or(i64::MAX));
     Ok(if window.expires_at <= now {
         Some("48 hours have passed since the customer's last message: they must write first".to_owned())
     } else if window.left < needed {
@@ -223,4 +285,24 @@ pub(crate) async fn refusal(
     } else {
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use channels::wecom::msgid;
+
+    use super::*;
+
+    #[test]
+    fn ids_lead_back_to_their_parts() {
+        let message = kernel::id::new("msg", Timestamp::from_seconds(1_767_225_600));
+        for part in 0..8 {
+            for tries in [0, 1, 2, 9, 10, 99] {
+                let id = part_id(&message, part, tries);
+                assert_eq!(msgid(&id), id, "WeCom takes it as it is");
+                assert_eq!(named(&id), Some((message.clone(), part, tries)));
+            }
+        }
+        assert!(["a-b", "a-r", "a-0", "a-1-r0", "a--1"].iter().all(|id| named(id).is_none()));
+    }
 }

@@ -48,6 +48,23 @@ pub(super) struct BridgeMessage {
     media_url: Option<String>,
 }
 
+/// What JD sends, as a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents the body, which is read as its signature covers it")]
+pub(super) struct JdForm {
+    /// Of the account.
+    app_key: Option<String>,
+    /// MD5 over the fields in order, between the account's secret. Required.
+    sign: Option<String>,
+    /// `2026-01-01 08:00:00`, JD's own time. Required.
+    timestamp: Option<String>,
+    token: Option<String>,
+    format: Option<String>,
+    v: Option<String>,
+    /// The message, as JSON. Required.
+    jd_param_json: Option<String>,
+}
+
 /// Take a channel's callback
 ///
 /// `wechat`, `douyin` and `jd` are known by what their platforms sign (`msg_signature`; `X-Douyin-Signature` or
@@ -56,13 +73,16 @@ pub(super) struct BridgeMessage {
 /// answered as the platform wants it. 401 if the signature is missing, another's, more than five minutes off, or its
 /// nonce was used before; 503 without a configured account.
 #[utoipa::path(post, path = "/channel/{channelType}/callback", tag = "channels", security(()),
-    request_body = BridgeMessage,
+    request_body(content(
+        (BridgeMessage = "application/json"), (JdForm = "application/x-www-form-urlencoded"),
+        (String = "application/xml"))),
     params(
         ("channelType" = inline(ChannelType), Path),
         ("X-Signature" = Option<String>, Header), ("X-Timestamp" = Option<String>, Header),
         ("X-Nonce" = Option<String>, Header),
         ("account" = Option<String>, Query, description = "Which account; without, the one whose signature it is")),
-    responses((status = 200, description = "`{code: 0, message}`, or what the platform wants", body = serde_json::Value),
+    responses((status = 200, description = "`{code: 0, message}`, or what the platform wants: WeCom the text `success`",
+            content((serde_json::Value = "application/json"), (String = "text/plain"))),
         Refusals))]
 pub(super) async fn handle_channel_callback(
     State(desk): State<Desk>,

@@ -6,27 +6,32 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use httpkit::{Failure, Refusals};
+use kernel::ProblemKind;
 
 use super::{plain, take};
 use crate::{Desk, channel::AccountKind, model::ChannelType};
 
 /// Check the URL (WeCom)
 ///
-/// Answers the decrypted `echostr`. Any refusal is 500 with the text `error`, as the contract has it; the reason is in
-/// the log.
+/// Answers the decrypted `echostr`. A check that fails is 500 with the text `error`, as the contract has it; the reason is
+/// in the log. 503 without a configured account.
 #[utoipa::path(get, path = "/wecom/callback", tag = "channels", security(()),
     params(
         ("msg_signature" = String, Query), ("timestamp" = String, Query), ("nonce" = String, Query),
         ("echostr" = String, Query),
         ("account" = Option<String>, Query, description = "Which account; without, the one whose signature it is")),
     responses((status = 200, description = "The plain `echostr`", body = String, content_type = "text/plain"),
-        (status = 500, description = "`error`", body = String, content_type = "text/plain")))]
-pub(super) async fn verify_wecom_url(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
+        (status = 500, description = "`error`", body = String, content_type = "text/plain"), Refusals))]
+pub(super) async fn verify_wecom_url(
+    State(desk): State<Desk>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
     match desk.verify_url(&query.unwrap_or_default()).await {
-        Ok(echo) => plain(echo),
+        Ok(echo) => Ok(plain(echo)),
+        Err(problem) if problem.kind == ProblemKind::Unavailable => Err(problem.into()),
         Err(problem) => {
             tracing::warn!(%problem, "WeCom's check of the URL is refused");
-            (StatusCode::INTERNAL_SERVER_ERROR, plain("error")).into_response()
+            Ok((StatusCode::INTERNAL_SERVER_ERROR, plain("error")).into_response())
         }
     }
 }
