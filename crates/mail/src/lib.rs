@@ -2,7 +2,7 @@
 //!
 //! - [`Incoming::read`] takes a mail apart: who wrote, what about, which text, which files.
 //! - [`Incoming::split`] tells the new text from the quoted tail and the signature.
-//! - [`classify`] says whether a machine wrote it, and whether it is an answer, an absence, a bounce, a complaint or a
+//! - [`classify()`] says whether a machine wrote it, and whether it is an answer, an absence, a bounce, a complaint or a
 //!   refusal of further mail.
 //! - [`html::show`] makes received HTML safe to look at.
 //! - [`Outgoing::write`] writes a mail; [`reply`] has what an answer takes from its original.
