@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use httpkit::{Failure, Refusals};
+use httpkit::{ErrorEnvelope, Failure, Refusals};
 use kernel::ProblemKind;
 
 use super::{plain, take};
@@ -21,7 +21,8 @@ use crate::{Desk, channel::AccountKind, model::ChannelType};
         ("echostr" = String, Query),
         ("account" = Option<String>, Query, description = "Which account; without, the one whose signature it is")),
     responses((status = 200, description = "The plain `echostr`", body = String, content_type = "text/plain"),
-        (status = 500, description = "`error`", body = String, content_type = "text/plain"), Refusals))]
+        (status = 500, description = "`error`", body = String, content_type = "text/plain"),
+        (status = 503, description = "No account of WeCom is connected", body = ErrorEnvelope)))]
 pub(super) async fn verify_wecom_url(
     State(desk): State<Desk>,
     RawQuery(query): RawQuery,
