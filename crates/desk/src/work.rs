@@ -1,7 +1,7 @@
 //! The desk's dispatch kinds.
 
 use db::{Result, Tx};
-use dispatch::NewDispatch;
+use dispatch::{NewDispatch, Outcome};
 use kernel::Timestamp;
 
 use crate::{
@@ -69,4 +69,9 @@ pub(crate) async fn schedule_send(
     };
     dispatch::enqueue(tx, now, &[send]).await?;
     follow::answered(tx, row, message, now).await
+}
+
+/// Not now: again by the kind's policy. Nothing has left.
+pub(crate) fn again(reason: impl std::fmt::Display) -> Outcome {
+    Outcome::Retry { reason: reason.to_string(), after: None, in_doubt: false }
 }

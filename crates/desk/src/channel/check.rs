@@ -22,6 +22,7 @@ use crate::{
         health::{self, HealthRow},
         pulls,
     },
+    work,
 };
 
 /// Looks at an account, which is the subject.
@@ -91,13 +92,7 @@ pub struct Check {
 
 impl Single for Check {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            self.look(&dispatch.subject).await.unwrap_or_else(|error| Outcome::Retry {
-                reason: error.to_string(),
-                after: None,
-                in_doubt: false,
-            })
-        })
+        Box::pin(async move { self.look(&dispatch.subject).await.unwrap_or_else(work::again) })
     }
 }
 

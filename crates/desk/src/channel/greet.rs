@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Desk, frames,
     store::{self, SessionRow, windows},
+    work,
 };
 
 /// Answers a `welcome_code`, which is the payload; the subject is the account.
@@ -73,16 +74,12 @@ fn ended(error: CallError) -> Outcome {
     }
 }
 
-fn again(error: &db::DbError) -> Outcome {
-    Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false }
-}
-
 impl Single for Welcome {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let account = match self.desk.account(&dispatch.subject).await {
                 Ok(account) => account,
-                Err(error) => return again(&error),
+                Err(error) => return work::again(error),
             };
             let wecom = account.as_ref().and_then(|account| account.wecom());
             let Some((wecom, text)) = wecom.and_then(|wecom| Some((wecom, wecom.welcome.as_ref()?))) else {
@@ -111,7 +108,7 @@ impl Single for Welcome {
 
 impl Single for Profile {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move { self.fetch(&dispatch.subject).await.unwrap_or_else(|error| again(&error)) })
+        Box::pin(async move { self.fetch(&dispatch.subject).await.unwrap_or_else(work::again) })
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     Desk, frames,
     model::SenderType,
     store::{self, MessageRow, files, files::FileRow},
+    work,
 };
 
 /// Fetches a customer's file; its id is `{message}/media`, the subject the message.
@@ -57,7 +58,7 @@ impl Single for Media {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let attempt = self.fetch(&dispatch.subject, &dispatch.destination).await;
-            attempt.unwrap_or_else(|error| again(error.to_string()))
+            attempt.unwrap_or_else(work::again)
         })
     }
 
@@ -93,10 +94,6 @@ fn reference(message: &MessageRow) -> Option<String> {
     payload.get("reference").and_then(Value::as_str).map(str::to_owned)
 }
 
-fn again(reason: String) -> Outcome {
-    Outcome::Retry { reason, after: None, in_doubt: false }
-}
-
 impl Media {
     async fn fetch(&self, message: &str, account: &str) -> Result<Outcome> {
         let Some(message) = store::message(&mut self.desk.db().read().await?, message).await? else {
@@ -112,7 +109,7 @@ impl Media {
             Ok(fetched) => self.keep(&message, fetched).await,
             Err(Sent::Never(reason)) => Ok(Outcome::Dead(reason)),
             Err(Sent::Later(outcome)) => Ok(outcome),
-            Err(Sent::Took(_)) => Ok(again("no file".to_owned())),
+            Err(Sent::Took(_)) => Ok(work::again("no file")),
         }
     }
 
@@ -154,7 +151,7 @@ impl Media {
             Err(blobs::BlobError::TooLarge { .. }) => {
                 return Ok(Outcome::Dead("the file is larger than 20 MiB".to_owned()));
             }
-            Err(error) => return Ok(again(error.to_string())),
+            Err(error) => return Ok(work::again(error)),
         };
         let extension = stored.media.mime.split(['/', ';']).nth(1).unwrap_or("bin");
         let row = FileRow {

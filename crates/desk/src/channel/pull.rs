@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Desk,
     store::{self, callbacks::NewCallback, pulls},
+    work,
 };
 
 /// Pulls what there is for one `open_kfid`, which is the payload; the subject is the account.
@@ -78,7 +79,7 @@ impl Single for Pull {
             let account = match self.desk.account(&dispatch.subject).await {
                 Ok(Some(account)) => account,
                 Ok(None) => return Outcome::Dead("the account is not in use".to_owned()),
-                Err(error) => return retry(error.to_string()),
+                Err(error) => return work::again(error),
             };
             match self.drain(&account, kf).await {
                 Ok(messages) => Outcome::Done(format!("{messages} new messages")),
@@ -88,9 +89,9 @@ impl Single for Pull {
                 Err(Stop::Call(CallError::Api(error))) if error.class == Class::Final => {
                     Outcome::Dead(error.to_string())
                 }
-                Err(Stop::Call(error)) => retry(error.to_string()),
-                Err(Stop::Store(error)) => retry(error.to_string()),
-                Err(Stop::Odd(reason)) => retry(reason.to_owned()),
+                Err(Stop::Call(error)) => work::again(error),
+                Err(Stop::Store(error)) => work::again(error),
+                Err(Stop::Odd(reason)) => work::again(reason),
             }
         })
     }
@@ -113,10 +114,6 @@ impl Single for Pull {
     fn cares(&self, end: &Settled) -> bool {
         matches!(end, Settled::Dead(_))
     }
-}
-
-fn retry(reason: String) -> Outcome {
-    Outcome::Retry { reason, after: None, in_doubt: false }
 }
 
 impl Pull {

@@ -23,6 +23,7 @@ use crate::{
     model::{Actor, ChannelType, Command, Status, Step},
     notes, ops,
     store::{self, SessionRow},
+    work,
 };
 
 /// Asks WeCom for the state of a session, which is the subject.
@@ -78,13 +79,7 @@ pub struct Reconcile {
 
 impl Single for Reconcile {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            self.look(&dispatch.subject).await.unwrap_or_else(|error| Outcome::Retry {
-                reason: error.to_string(),
-                after: None,
-                in_doubt: false,
-            })
-        })
+        Box::pin(async move { self.look(&dispatch.subject).await.unwrap_or_else(work::again) })
     }
 }
 

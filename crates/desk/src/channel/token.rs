@@ -25,6 +25,7 @@ use crate::{
         health,
         tokens::{self, TokenRow},
     },
+    work,
 };
 
 /// Renews the tokens of an account, which is the subject; the payload is the generation that they are of.
@@ -165,7 +166,7 @@ pub struct Renew {
 
 impl Single for Renew {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move { self.renew(dispatch).await.unwrap_or_else(|error| again(error.to_string())) })
+        Box::pin(async move { self.renew(dispatch).await.unwrap_or_else(work::again) })
     }
 
     fn settled<'a>(
@@ -186,10 +187,6 @@ impl Single for Renew {
     fn cares(&self, end: &Settled) -> bool {
         matches!(end, Settled::Dead(_))
     }
-}
-
-fn again(reason: String) -> Outcome {
-    Outcome::Retry { reason, after: None, in_doubt: false }
 }
 
 /// What a refusal of Douyin means.
@@ -235,7 +232,7 @@ impl Renew {
                 let mut tx = desk.db().begin().await?;
                 health::set(&mut tx, &account.id, Some(&reason), None, now).await?;
                 tx.commit().await?;
-                Ok(again(reason))
+                Ok(work::again(reason))
             }
             Err(Stop::Refused(reason)) => {
                 let pair = Pair { access: held.access.clone(), refresh };
@@ -338,5 +335,5 @@ impl Renew {
 }
 
 fn unsealed() -> Outcome {
-    again("tokens cannot be sealed: there is no randomness".to_owned())
+    work::again("tokens cannot be sealed: there is no randomness")
 }

@@ -18,6 +18,7 @@ use crate::{
         self,
         webhooks::{EventRow, WebhookRow},
     },
+    work,
 };
 
 /// How long a receiver may take.
@@ -175,13 +176,7 @@ struct Payload<'a> {
 
 impl Single for Webhooks {
     fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            self.deliver(dispatch).await.unwrap_or_else(|error| Outcome::Retry {
-                reason: error.to_string(),
-                after: None,
-                in_doubt: false,
-            })
-        })
+        Box::pin(async move { self.deliver(dispatch).await.unwrap_or_else(work::again) })
     }
 
     fn settled<'a>(

@@ -21,18 +21,18 @@ async fn take(app: &TestApp, messages: &[Inbound]) -> usize {
     received.new
 }
 
-/// Until a transaction waits for another one.
-pub async fn somebody_waits(app: &TestApp) {
+/// Until a transaction waits for another one, at this table.
+pub async fn somebody_waits(app: &TestApp, table: &str) {
     loop {
         let mut conn = app.system.db.read().await.unwrap();
         let (waiting,): (i64,) = conn
             .one(
                 sql!(
-                    sqlite: "SELECT 1",
+                    sqlite: "SELECT 1 WHERE $1 <> ''",
                     postgres: "SELECT COUNT(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
-                               WHERE NOT l.granted AND a.query LIKE '%desk_sessions%'"
+                               WHERE NOT l.granted AND a.query LIKE $1"
                 ),
-                args![],
+                args![format!("%{table}%")],
             )
             .await
             .unwrap();
@@ -132,7 +132,7 @@ testkit::both! {
         let paths = ["notes", "message"].map(|what| format!("/sessions/{id}/{what}"));
         let says = join_all(paths.iter().map(|path| post(&app, path, &anna, json!({"content": "x"}))));
         let crosses = async {
-            somebody_waits_for_a_stream(&app).await;
+            somebody_waits(&app, "desk_streams").await;
             let locked = tx
                 .exec(sql!("UPDATE desk_sessions SET updated_at = updated_at WHERE id = $1"), args![&id])
                 .await;
@@ -144,27 +144,6 @@ testkit::both! {
         let (answers, ()) = join(says, crosses).await;
         for answer in answers {
             data(&answer);
-        }
-    }
-}
-
-/// Until a transaction waits for a stream, which it does last.
-async fn somebody_waits_for_a_stream(app: &TestApp) {
-    loop {
-        let mut conn = app.system.db.read().await.unwrap();
-        let (waiting,): (i64,) = conn
-            .one(
-                sql!(
-                    sqlite: "SELECT 1",
-                    postgres: "SELECT COUNT(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
-                               WHERE NOT l.granted AND a.query LIKE '%desk_streams%'"
-                ),
-                args![],
-            )
-            .await
-            .unwrap();
-        if waiting > 0 {
-            return;
         }
     }
 }

@@ -129,7 +129,7 @@ testkit::both! {
         let postgres = tx.is_postgres();
         let give = async {
             if postgres {
-                crate::order::somebody_waits(&s.app).await;
+                crate::order::somebody_waits(&s.app, "desk_sessions").await;
             }
             tx.commit().await.unwrap();
         };
