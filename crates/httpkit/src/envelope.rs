@@ -75,7 +75,7 @@ impl<T: Serialize> IntoResponse for DeskEnvelope<T> {
     }
 }
 
-fn answer(envelope: &impl Serialize) -> Response {
+pub(crate) fn answer(envelope: &impl Serialize) -> Response {
     // A page of letters has some 4 KiB: one buffer, not a growing one.
     let mut body = Vec::with_capacity(4096);
     match serde_json::to_writer(&mut body, envelope) {
@@ -136,10 +136,13 @@ pub struct ErrorEnvelope {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let problem = self.0.clone();
         let Problem { kind, message, errors } = self.0;
         let code = kind.status();
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(ErrorEnvelope { code, message, errors })).into_response();
+        // For whoever says it in another dialect.
+        response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         match kind {
             ProblemKind::TooMany(wait) => {
@@ -165,26 +168,31 @@ pub struct Refusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<ResponseDoc>> {
-        let all = [
-            (400, "Not JSON, a missing field, a wrong type or an unknown value; `errors` names the fields"),
-            (401, "No access token, or one that is invalid, expired or revoked"),
-            (403, "Not allowed for this caller: plan, quota or role"),
-            (404, "Does not exist, or not for this caller"),
-            (405, "Another method"),
-            (409, "Exists already"),
-            (413, "The body is larger than anything that is read"),
-            (422, "Well formed, but against a rule; `errors` names the fields"),
-            (429, "Too many requests; `Retry-After` says when to come back"),
-            (500, "Our fault"),
-            (503, "Something that is needed is away; try again"),
-        ];
-        all.into_iter()
-            .map(|(code, text)| {
-                let schema = Ref::from_schema_name(ErrorEnvelope::name());
-                let content = ContentBuilder::new().schema(Some(schema)).build();
-                let doc = ResponseBuilder::new().description(text).content("application/json", content);
-                (code.to_string(), RefOr::T(doc.build()))
-            })
-            .collect()
+        refusals(&ErrorEnvelope::name())
     }
+}
+
+/// What any operation may refuse, in a dialect's schema.
+pub(crate) fn refusals(schema: &str) -> BTreeMap<String, RefOr<ResponseDoc>> {
+    let all = [
+        (400, "Not JSON, a missing field, a wrong type or an unknown value; `errors` names the fields"),
+        (401, "No access token, or one that is invalid, expired or revoked"),
+        (403, "Not allowed for this caller: plan, quota or role"),
+        (404, "Does not exist, or not for this caller"),
+        (405, "Another method"),
+        (409, "Exists already"),
+        (413, "The body is larger than anything that is read"),
+        (422, "Well formed, but against a rule; `errors` names the fields"),
+        (429, "Too many requests; `Retry-After` says when to come back"),
+        (500, "Our fault"),
+        (503, "Something that is needed is away; try again"),
+    ];
+    all.into_iter()
+        .map(|(code, text)| {
+            let schema = Ref::from_schema_name(schema);
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            let doc = ResponseBuilder::new().description(text).content("application/json", content);
+            (code.to_string(), RefOr::T(doc.build()))
+        })
+        .collect()
 }

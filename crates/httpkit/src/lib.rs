@@ -7,6 +7,7 @@
 //! - No text with a NUL or a stray control character gets past [`Fields`].
 //! - Nothing secret is logged: no headers, no query strings, no bodies.
 
+mod bare;
 pub mod client;
 pub mod download;
 pub mod envelope;
@@ -16,6 +17,7 @@ pub mod middleware;
 mod text_enum;
 pub mod upload;
 
+pub use bare::{Bare, BareReply, Listed, StatusError, StatusRefusals, bare, refuse_in_status};
 pub use client::ClientAddr;
 pub use envelope::{
     DeskEnvelope, DeskReply, ErrorEnvelope, Failure, OkEnvelope, PageData, Refusals, Reply, desk_ok, ok,
