@@ -44,10 +44,13 @@ use crate::{pages, system::System};
         (name = "assistant", description = "Help with writing, understanding and answering"),
         (name = "desk", description = "Customers' sessions, for agents and supervisors. Answers are \
             `{code: 0, message, data}`"),
+        (name = "gmail", description = "Gmail accounts, conversations, goals, replies. Answers are bare objects, lists \
+            `{results, count}`, refusals `{status: \"error\", message, errors?}`; every path is answered without its last \
+            slash, too"),
         (name = "channels", description = "What customers' channels call; authenticated by what they sign"),
         (name = "knowledge", description = "Questions with their answers, for the assistant to draw from")
     ),
-    components(schemas(httpkit::ErrorEnvelope)),
+    components(schemas(httpkit::ErrorEnvelope, httpkit::StatusError)),
     modifiers(&Security)
 )]
 struct Base;
@@ -77,6 +80,7 @@ fn slices(system: &System) -> (Router, Router, Document) {
         .nest("/api/v1", routes)
         .nest("/api/kb", assistant::kb::router(system.assistant.clone()))
         .nest("/api", desk::router(system.desk.clone()))
+        .nest("/api/gmail", gmail::router(system.gmail.clone()))
         .merge(desk::socket_router(system.desk.clone()))
         .split_for_parts();
     document.merge(called);
@@ -105,7 +109,22 @@ pub fn router(system: &System, limits: bool, metrics: Option<PrometheusHandle>) 
         .merge(pages::router())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .layer(middleware::from_fn_with_state(limiter, httpkit::middleware::limit));
-    around(routes.merge(callbacks).merge(watching(system, metrics)))
+    let routes = around(routes.merge(callbacks).merge(watching(system, metrics)));
+    Router::new().fallback_service(routes).layer(middleware::map_request(last_slash))
+}
+
+/// The Gmail module's paths end in a slash (seed 000); without it they mean the same.
+async fn last_slash(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if path.starts_with("/api/gmail/") && !path.ends_with('/') {
+        let mut parts = request.uri().clone().into_parts();
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        parts.path_and_query = format!("{path}/{query}").parse().ok();
+        if let Ok(uri) = axum::http::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 /// What a process answers that only delivers: how it is.

@@ -7,6 +7,7 @@ mod assistant;
 mod bounces;
 mod desk;
 mod events;
+mod gmail;
 pub mod push;
 
 use std::{
@@ -58,6 +59,8 @@ pub struct Settings {
     pub assistant: ::assistant::Config,
     /// The desk.
     pub desk: ::desk::Config,
+    /// Where Google is.
+    pub google: google::Endpoints,
     /// What is logged, as `tracing`'s filters have it.
     pub log_level: String,
     /// Whether logs are lines of JSON.
@@ -236,6 +239,7 @@ impl Reader {
             push: self.push(),
             assistant: self.assistant(),
             desk: self.desk(&listen),
+            google: self.gmail(),
             listen,
             log_level: self.text("log.level").unwrap_or_else(|| "info".to_owned()),
             log_json: self

@@ -8,6 +8,7 @@ use assistant::Assistant;
 use blobs::Blobs;
 use db::{Db, Migration, SealedTable};
 use desk::Desk;
+use gmail::Gmail;
 use dispatch::{Engine, Retry, SingleOptions};
 use kernel::{Clock, Signer, seal::Keyring, time::days};
 use letters::{Bounces, Letters};
@@ -29,6 +30,7 @@ pub fn migrations() -> Vec<Migration> {
         assistant::kb::MIGRATIONS,
         letters::MIGRATIONS,
         desk::MIGRATIONS,
+        gmail::MIGRATIONS,
     ]
     .concat()
 }
@@ -36,7 +38,7 @@ pub fn migrations() -> Vec<Migration> {
 /// All columns that hold what the keyring sealed.
 #[must_use]
 pub fn sealed_tables() -> Vec<&'static dyn SealedTable> {
-    [accounts::SEALED, assistant::SEALED, letters::SEALED, desk::SEALED].concat()
+    [accounts::SEALED, assistant::SEALED, letters::SEALED, desk::SEALED, gmail::SEALED].concat()
 }
 
 /// Opens the database that the settings name; its schema is not touched.
@@ -76,6 +78,8 @@ pub struct System {
     pub letters: Letters,
     /// Their customers.
     pub desk: Desk,
+    /// Their Gmail accounts.
+    pub gmail: Gmail,
     /// The deliveries.
     pub engine: Engine,
     /// Where returned mail goes.
@@ -119,11 +123,18 @@ impl System {
         let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
+        let outreach = gmail::Config {
+            endpoints: settings.google.clone(),
+            public_url: public_url.to_owned(),
+            quota: google::Quota::default(),
+        };
+        let gmail = Gmail::new(accounts.clone(), outreach);
+        let gmail = gmail.context("Google's client of HTTP cannot be set up")?;
         let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;
         let engine = engine(settings, &accounts, &assistant, &letters, &post);
         let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
-        Ok(Self { db, clock, accounts, assistant, letters, desk, engine, bounces, verp, closing })
+        Ok(Self { db, clock, accounts, assistant, letters, desk, gmail, engine, bounces, verp, closing })
     }
 
     /// Ends streams that would otherwise stay open.

@@ -25,4 +25,4 @@ pub use envelope::{
 };
 pub use fields::{Bad, Body, Fields, FromField, OptionalBody, PathId, Query, text};
 pub use limits::{Attempts, Limiter};
-pub use upload::Upload;
+pub use upload::{BodyOrForm, Upload};

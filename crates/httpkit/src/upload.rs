@@ -72,12 +72,41 @@ impl Upload {
                     file = Some(store(field, blobs, limit, wire).await?);
                 }
                 Some(name) => {
-                    fields.insert(name, Value::String(text(field, wire).await?));
+                    fields.insert(name, Value::String(text(field, MAX_TEXT, wire).await?));
                 }
                 None => {}
             }
         }
         Ok(Self { fields: Fields::new(fields), file })
+    }
+}
+
+/// A JSON object as the request's body, or a form (`multipart/form-data`) whose parts, files too, are short texts.
+pub struct BodyOrForm(pub Fields);
+
+impl<S: Sync> FromRequest<S> for BodyOrForm {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        if !kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")) {
+            return Ok(Self(crate::Body::from_request(request, state).await?.0));
+        }
+        let request = request.map(|body| Body::new(Limited::new(body, 2 * MAX_FORM)));
+        let wire = MAX_FORM as u64;
+        let mut form = Multipart::from_request(request, &())
+            .await
+            .map_err(|_| Problem::new(ProblemKind::BadRequest, "the form is malformed"))?;
+        let mut fields = Map::new();
+        while let Some(field) = form.next_field().await.map_err(|e| broken(&e, wire))? {
+            if fields.len() == MAX_FIELDS {
+                return Err(Problem::new(ProblemKind::BadRequest, "the form has too many fields").into());
+            }
+            if let Some(name) = field.name().map(str::to_owned) {
+                fields.insert(name, Value::String(text(field, MAX_FORM, wire).await?));
+            }
+        }
+        Ok(Self(Fields::new(fields)))
     }
 }
 
@@ -96,11 +125,11 @@ async fn store(mut field: Field<'_>, blobs: &Blobs, limit: u64, wire: u64) -> Re
     Ok(UploadedFile { name, writer })
 }
 
-async fn text(mut field: Field<'_>, wire: u64) -> Result<String, Failure> {
+async fn text(mut field: Field<'_>, most: usize, wire: u64) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e, wire))? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_TEXT {
+        if bytes.len() > most {
             return Err(Problem::new(ProblemKind::BadRequest, "a field of the form is too long").into());
         }
     }

@@ -1,0 +1,74 @@
+//! What people do with their accounts.
+
+use google::Error;
+use kernel::Problem;
+
+use crate::{
+    CredentialStatus, Gmail,
+    grant::Kept,
+    store::{self, CredentialRow},
+};
+
+/// An account that was disconnected.
+pub(crate) struct Gone {
+    pub(crate) email: String,
+    /// Whether Google knows, or why not.
+    pub(crate) revoked: Result<(), String>,
+}
+
+fn missing() -> Problem {
+    Problem::not_found("credential")
+}
+
+impl Gmail {
+    /// Makes an account its user's default.
+    ///
+    /// # Errors
+    /// 404
+    pub(crate) async fn make_default(&self, user: &str, id: i64) -> Result<CredentialRow, Problem> {
+        let mut tx = self.db().begin().await?;
+        let rows = store::lock_credentials(&mut tx, user).await?;
+        let row = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
+        store::set_default(&mut tx, user, id, self.now()).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Disconnects an account: the watch is stopped first, for it needs the grant; then the grant is revoked; then
+    /// everything is forgotten, whatever Google said. The oldest of the user's others becomes the default.
+    ///
+    /// # Errors
+    /// 404
+    pub(crate) async fn disconnect(&self, user: &str, id: i64) -> Result<Gone, Problem> {
+        let row = store::credential(&mut self.db().read().await?, user, id).await?.ok_or_else(missing)?;
+        let revoked = self.revoke(&row).await.map_err(|error| error.to_string());
+        let mut tx = self.db().begin().await?;
+        let rows = store::lock_credentials(&mut tx, user).await?;
+        store::delete_credential(&mut tx, id).await?;
+        if row.is_default
+            && let Some(next) = rows.iter().find(|other| other.id != id)
+        {
+            store::set_default(&mut tx, user, next.id, self.now()).await?;
+        }
+        tx.commit().await?;
+        self.0.cells.forget(&row.key);
+        Ok(Gone { email: row.email, revoked })
+    }
+
+    async fn revoke(&self, row: &CredentialRow) -> Result<(), Error> {
+        if row.status != CredentialStatus::Active {
+            return Ok(());
+        }
+        let stopped = match row.topic {
+            Some(_) => self.mailbox(row).stop().await,
+            None => Ok(()),
+        };
+        let kept = Kept::open(self.0.accounts.keyring(), row)?;
+        self.0.oauth.revoke(&google::Secret::new(kept.refresh.clone())).await?;
+        match stopped {
+            // A grant that had ended rings no more than one that was revoked just now.
+            Ok(()) | Err(Error::Reauthorize { .. } | Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
