@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use google::{
-    AccessToken, Ask, BoxFuture, ClientSecret, Error, Grant, Mailbox, OAuth, Pkce, Returned, Secret, TokenSource,
-};
+use google::{Ask, ClientSecret, Error, Grant, Mailbox, OAuth, Pkce, Returned, Secret};
 use kernel::{Problem, ProblemKind, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -64,20 +62,6 @@ fn refused(error: &Error) -> Problem {
 fn internal(what: &'static str) -> Problem {
     tracing::error!(what, "a consent cannot be kept");
     Problem::internal()
-}
-
-/// A token that is used at once and by nobody else.
-struct Fresh(AccessToken);
-
-impl TokenSource for Fresh {
-    fn token<'a>(&'a self, refused: Option<&'a AccessToken>) -> BoxFuture<'a, Result<AccessToken, Error>> {
-        Box::pin(async move {
-            match refused {
-                None => Ok(self.0.clone()),
-                Some(_) => Err(Error::Reauthorize { reason: "Google refuses the token that it just gave".to_owned() }),
-            }
-        })
-    }
 }
 
 impl Gmail {
@@ -237,7 +221,7 @@ impl Gmail {
         let inner = &self.0;
         // One call of a mailbox whose address is not known yet: its limits cannot be reached by it.
         let governor = inner.governors.of("");
-        let tokens = Arc::new(Fresh(grant.access.clone()));
+        let tokens = Arc::new(grant.access.clone());
         let mailbox = Mailbox::new(&inner.web, Arc::clone(&inner.endpoints), self.clock().clone(), tokens, governor);
         Ok(mailbox.profile().await.map_err(|e| refused(&e))?.address)
     }

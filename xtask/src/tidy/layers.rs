@@ -63,8 +63,25 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "gmail",
+        &[
+            "kernel",
+            "db",
+            "dispatch",
+            "httpkit",
+            "blobs",
+            "transports",
+            "mail",
+            "google",
+            "accounts",
+            "assistant",
+        ],
+    ),
+    (
         "app",
         &[
+            "gmail",
+            "google",
             "kernel",
             "nlp",
             "db",
