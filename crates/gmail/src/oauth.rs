@@ -213,7 +213,13 @@ impl Gmail {
             return Err(Problem::rule("auth_code", text));
         };
         let email = self.address_of(&grant).await?;
-        self.keep(taken, &grant, refresh, email).await
+        // Whoever connects the same address at the same time was faster at most once.
+        for _ in 0..2 {
+            if let Some(row) = self.keep(taken, &grant, refresh, &email).await? {
+                return Ok(row);
+            }
+        }
+        Err(taken_by_another(&email))
     }
 
     /// Which account was chosen: what the mailbox itself says.
@@ -226,22 +232,23 @@ impl Gmail {
         Ok(mailbox.profile().await.map_err(|e| refused(&e))?.address)
     }
 
+    /// Stores a grant; `None` if the address was connected for the first time while this looked.
     async fn keep(
         &self,
         taken: &Taken,
         grant: &Grant,
         refresh: &Secret,
-        email: String,
-    ) -> Result<CredentialRow, Problem> {
+        email: &str,
+    ) -> Result<Option<CredentialRow>, Problem> {
         let (now, keyring) = (self.now(), self.0.accounts.keyring());
-        let address = address_key(&email);
+        let address = address_key(email);
         let kept = Kept { client: taken.json.clone(), refresh: refresh.expose().to_owned() };
         let mut tx = self.db().begin().await?;
         // The user's rows first, in order: one of two first accounts at once is the default.
         let own = store::lock_credentials(&mut tx, &taken.user_id).await?;
         let before = store::lock_address(&mut tx, &address).await?;
         if before.as_ref().is_some_and(|row| row.user_id != taken.user_id) {
-            return Err(taken_by_another(&email));
+            return Err(taken_by_another(email));
         }
         let key = before.as_ref().map_or_else(|| kernel::id::new("gcred", now), |row| row.key.clone());
         let sealed = || internal("no key");
@@ -250,7 +257,7 @@ impl Gmail {
             access_sealed: Some(seal_access(keyring, &key, &grant.access).map_err(|_| sealed())?),
             access_expires_at: Some(grant.access.expires_at),
             scopes: grant.scopes.as_str().to_owned(),
-            email,
+            email: email.to_owned(),
             updated_at: now,
             ..before.clone().unwrap_or_else(|| new(&taken.user_id, &key, &address, own.is_empty(), now))
         };
@@ -261,13 +268,13 @@ impl Gmail {
             let id = store::number(&mut tx, "credential").await?;
             let row = CredentialRow { id, ..row };
             if !store::insert_credential(&mut tx, &row).await? {
-                return Err(taken_by_another(&row.email));
+                return Ok(None);
             }
             row
         };
         tx.commit().await?;
         self.0.cells.forget(&key);
-        Ok(row)
+        Ok(Some(row))
     }
 }
 
