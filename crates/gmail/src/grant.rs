@@ -6,7 +6,9 @@ use std::{
 };
 
 use db::Db;
-use google::{AccessToken, Authorized, BoxFuture, ClientSecret, Error, Mailbox, Secret, TokenCell, TokenStore};
+use google::{
+    AccessToken, Authorized, BoxFuture, ClientSecret, Error, Mailbox, Secret, TokenCell, TokenStore,
+};
 use kernel::{Clock, Timestamp, seal::Keyring};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -76,14 +78,18 @@ impl TokenStore for Row {
             let row = store::credential_by_key(&mut conn, &self.key).await.map_err(|e| stored(&e))?;
             let Some(row) = row else { return Ok(None) };
             if row.status != crate::CredentialStatus::Active {
-                let reason = row.status_reason.unwrap_or_else(|| "the account must be connected again".to_owned());
+                let reason =
+                    row.status_reason.unwrap_or_else(|| "the account must be connected again".to_owned());
                 return Err(Error::Reauthorize { reason });
             }
             let kept = Kept::open(&self.keyring, &row)?;
             let client = ClientSecret::read(&kept.client, &self.endpoints);
             let client = client.map_err(|bad| Error::Permanent {
                 code: "client".to_owned(),
-                message: format!("the OAuth client's file is not for the configured endpoints: {} {bad}", bad.field),
+                message: format!(
+                    "the OAuth client's file is not for the configured endpoints: {} {bad}",
+                    bad.field
+                ),
             })?;
             Ok(Some(Authorized {
                 version: row.version,
@@ -163,7 +169,13 @@ impl Gmail {
             Arc::new(TokenCell::new(row, inner.oauth.clone(), self.clock().clone()))
         });
         let governor = inner.governors.of(&row.address);
-        Mailbox::new(&inner.web, Arc::clone(&inner.endpoints), self.clock().clone(), Arc::clone(cell) as _, governor)
+        Mailbox::new(
+            &inner.web,
+            Arc::clone(&inner.endpoints),
+            self.clock().clone(),
+            Arc::clone(cell) as _,
+            governor,
+        )
     }
 
     /// Now, for whoever writes a row.

@@ -71,7 +71,8 @@ impl Gmail {
     /// 422
     pub(crate) fn client(&self, json: &str) -> Result<ClientSecret, Problem> {
         ClientSecret::read(json, &self.0.endpoints).map_err(|bad| {
-            let reason = if bad.field.is_empty() { bad.reason } else { format!("{} {}", bad.field, bad.reason) };
+            let reason =
+                if bad.field.is_empty() { bad.reason } else { format!("{} {}", bad.field, bad.reason) };
             Problem::rule("client_secret_json", reason)
         })
     }
@@ -228,7 +229,8 @@ impl Gmail {
         // One call of a mailbox whose address is not known yet: its limits cannot be reached by it.
         let governor = inner.governors.of("");
         let tokens = Arc::new(grant.access.clone());
-        let mailbox = Mailbox::new(&inner.web, Arc::clone(&inner.endpoints), self.clock().clone(), tokens, governor);
+        let mailbox =
+            Mailbox::new(&inner.web, Arc::clone(&inner.endpoints), self.clock().clone(), tokens, governor);
         Ok(mailbox.profile().await.map_err(|e| refused(&e))?.address)
     }
 

@@ -89,7 +89,8 @@ impl<S: Sync> FromRequest<S> for BodyOrForm {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        if !kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")) {
+        if !kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"))
+        {
             return Ok(Self(crate::Body::from_request(request, state).await?.0));
         }
         let request = request.map(|body| Body::new(Limited::new(body, 2 * MAX_FORM)));

@@ -22,7 +22,11 @@ fn url(text: &str) -> Result<String, String> {
     let uri: Option<axum::http::Uri> = text.parse().ok();
     let whole = uri.is_some_and(|u| matches!(u.scheme_str(), Some("http" | "https")) && u.query().is_none());
     let trimmed = text.trim_end_matches('/');
-    if whole { Ok(trimmed.to_owned()) } else { Err("must be an http or https URL without a query".to_owned()) }
+    if whole {
+        Ok(trimmed.to_owned())
+    } else {
+        Err("must be an http or https URL without a query".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -31,9 +35,15 @@ mod tests {
 
     #[test]
     fn google_is_elsewhere_where_it_is_said() {
-        let load = |value: &str| Settings::load(None, [("HONGYAN_GMAIL__TOKEN_URI".to_owned(), value.to_owned())]);
-        assert_eq!(load("http://127.0.0.1:4712/token/").unwrap().google.token_uri, "http://127.0.0.1:4712/token");
-        assert!(Settings::load(None, []).unwrap().google.token_uri.starts_with("https://oauth2.googleapis.com"));
+        let load =
+            |value: &str| Settings::load(None, [("HONGYAN_GMAIL__TOKEN_URI".to_owned(), value.to_owned())]);
+        assert_eq!(
+            load("http://127.0.0.1:4712/token/").unwrap().google.token_uri,
+            "http://127.0.0.1:4712/token"
+        );
+        assert!(
+            Settings::load(None, []).unwrap().google.token_uri.starts_with("https://oauth2.googleapis.com")
+        );
         for bad in ["localhost", "ftp://x/", "http://x/?a=b"] {
             assert!(load(bad).unwrap_err().to_string().contains("gmail.token_uri"), "{bad}");
         }

@@ -28,7 +28,8 @@ pub(super) async fn oauth_callback(State(gmail): State<Gmail>, RawQuery(query): 
             &format!("{} is connected. You may close this window.", row.email),
         ),
         Err(problem) => {
-            let status = StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status =
+                StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let reasons: Vec<&str> = problem.errors.values().map(String::as_str).collect();
             let reason = if reasons.is_empty() { problem.message.clone() } else { reasons.join("; ") };
             page(status, "Not connected", &reason)
@@ -55,7 +56,10 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response {
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
     ];
     (status, headers, html).into_response()
 }

@@ -6,7 +6,11 @@ mod complete;
 mod credentials;
 mod initiate;
 
-use axum::{extract::{FromRequestParts, Path}, http::request::Parts, middleware};
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+    middleware,
+};
 use httpkit::Failure;
 use kernel::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
