@@ -59,8 +59,8 @@ pub struct Settings {
     pub assistant: ::assistant::Config,
     /// The desk.
     pub desk: ::desk::Config,
-    /// Where Google is.
-    pub google: google::Endpoints,
+    /// Outreach; the public address is not in it.
+    pub gmail: ::gmail::Config,
     /// What is logged, as `tracing`'s filters have it.
     pub log_level: String,
     /// Whether logs are lines of JSON.
@@ -239,7 +239,7 @@ impl Reader {
             push: self.push(),
             assistant: self.assistant(),
             desk: self.desk(&listen),
-            google: self.gmail(),
+            gmail: self.gmail(),
             listen,
             log_level: self.text("log.level").unwrap_or_else(|| "info".to_owned()),
             log_json: self

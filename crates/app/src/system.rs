@@ -122,14 +122,10 @@ impl System {
         };
         let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
-        let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
-        let outreach = gmail::Config {
-            endpoints: settings.google.clone(),
-            public_url: public_url.to_owned(),
-            quota: google::Quota::default(),
-        };
-        let gmail = Gmail::new(accounts.clone(), outreach);
+        let outreach = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
+        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), outreach);
         let gmail = gmail.context("Google's client of HTTP cannot be set up")?;
+        let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;
         let engine = engine(settings, &accounts, &assistant, &letters, &post);
         let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks).build();

@@ -33,7 +33,6 @@ mod settings;
 mod store;
 mod stream;
 mod supervise;
-mod terms;
 mod turn;
 mod view;
 mod watch;

@@ -8,47 +8,36 @@
 //! - One row an address in the whole installation, so that no mailbox is synced or answered twice.
 //! - A grant that Google ended is said to its owner; nothing else disables an account.
 
+mod config;
+mod conversations;
 mod grant;
 mod http;
 mod migrations;
 mod model;
 mod oauth;
 mod ops;
+mod replies;
 mod sealed;
+mod send;
 mod store;
+mod sync;
 
 use std::sync::Arc;
 
 use accounts::Accounts;
+use assistant::Assistant;
 use axum::extract::FromRef;
+use blobs::Blobs;
 use db::Db;
-use google::{Endpoints, Governors, OAuth, Quota};
+use google::{Endpoints, Governors, OAuth};
 use kernel::Clock;
 use transports::{SetupError, web::Web};
 
+pub use config::{Config, ReplyConfig, SendConfig, SyncConfig};
 pub use http::router;
 pub use migrations::MIGRATIONS;
-pub use model::CredentialStatus;
+pub use model::{AutoReply, CredentialStatus};
 pub use sealed::SEALED;
-
-/// How outreach behaves here.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// Where Google is.
-    pub endpoints: Endpoints,
-    /// Where people reach this server, without a slash at the end.
-    pub public_url: String,
-    /// The limits of each mailbox.
-    pub quota: Quota,
-}
-
-impl Config {
-    /// Where Google sends the browser back to.
-    #[must_use]
-    pub fn callback(&self) -> String {
-        format!("{}/api/gmail/auth/callback/", self.public_url)
-    }
-}
 
 /// The slice's state. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +45,8 @@ pub struct Gmail(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) accounts: Accounts,
+    pub(crate) assistant: Assistant,
+    pub(crate) blobs: Blobs,
     pub(crate) config: Config,
     pub(crate) web: Web,
     pub(crate) endpoints: Arc<Endpoints>,
@@ -65,18 +56,33 @@ pub(crate) struct Inner {
 }
 
 impl Gmail {
-    /// The slice on the accounts' database.
+    /// The slice on the accounts' database. The assistant summarises and proposes; `blobs` keep what is to be sent.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(accounts: Accounts, config: Config) -> Result<Self, SetupError> {
+    pub fn new(
+        accounts: Accounts,
+        assistant: Assistant,
+        blobs: Blobs,
+        config: Config,
+    ) -> Result<Self, SetupError> {
         let web = Web::new(&google::web_settings())?;
         let endpoints = Arc::new(config.endpoints.clone());
         let clock = accounts.clock().clone();
         let oauth = OAuth::new(&web, Arc::clone(&endpoints), clock.clone());
         let governors = Governors::new(config.quota, clock);
         let cells = grant::Cells::default();
-        Ok(Self(Arc::new(Inner { accounts, config, web, endpoints, oauth, governors, cells })))
+        Ok(Self(Arc::new(Inner {
+            accounts,
+            assistant,
+            blobs,
+            config,
+            web,
+            endpoints,
+            oauth,
+            governors,
+            cells,
+        })))
     }
 
     pub(crate) fn db(&self) -> &Db {

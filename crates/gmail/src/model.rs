@@ -13,6 +13,81 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Whether mails go out without a person.
+    AutoReply {
+        /// Where a goal asks for it.
+        On = "on",
+        /// Everything is decided and put on record, nothing goes out.
+        DryRun = "dry_run",
+        /// Never.
+        Off = "off",
+    }
+}
+
+text_enum! {
+    /// Which way a mail went.
+    Direction {
+        /// It came.
+        In = "in",
+        /// It was sent, from here or elsewhere.
+        Out = "out",
+    }
+}
+
+text_enum! {
+    /// What a mail is.
+    #[schema(as = MailKind)]
+    MailKind {
+        /// Somebody's words.
+        Reply = "reply",
+        /// An automatic answer of somebody who is away.
+        OutOfOffice = "out_of_office",
+        /// It came back.
+        Bounce = "bounce",
+        /// They want no more mail.
+        OptOut = "opt_out",
+        /// They called a mail spam.
+        Complaint = "complaint",
+        /// A machine's words that are none of these.
+        Notice = "notice",
+    }
+}
+
+text_enum! {
+    /// Who asked for a mail to be sent.
+    #[schema(as = SendSource)]
+    Source {
+        /// A person who wrote it.
+        Person = "person",
+        /// A person who approved it.
+        Approved = "approved",
+        /// The automatic reply.
+        AutoReply = "auto_reply",
+        /// A follow-up of a goal.
+        FollowUp = "follow_up",
+    }
+}
+
+text_enum! {
+    /// How far a mail is on its way out.
+    #[schema(as = SendState)]
+    SendState {
+        /// It waits for its time, and can be taken back.
+        Held = "held",
+        /// It is being sent.
+        Sending = "sending",
+        /// Gmail's answer was lost: the mailbox is searched before anything is sent again.
+        Unknown = "unknown",
+        /// Gmail took it.
+        Sent = "sent",
+        /// It did not go, and will not.
+        Failed = "failed",
+        /// It was taken back.
+        Cancelled = "cancelled",
+    }
+}
+
 /// The form of an address by which it is one account: without case.
 #[must_use]
 pub(crate) fn address_key(address: &str) -> String {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Gmail,
     grant::{Kept, seal_access},
-    model::{CredentialStatus, address_key},
+    model::{AutoReply, CredentialStatus, address_key},
     sealed::{client_place, verifier_place},
     store::{self, CredentialRow, FlowRow},
 };
@@ -308,6 +308,11 @@ fn new(user: &str, key: &str, address: &str, is_default: bool, now: Timestamp) -
         topic: None,
         watch_expires_at: None,
         watch_error: None,
+        limited_until: None,
+        aliases: "[]".to_owned(),
+        aliases_at: None,
+        auto_reply: AutoReply::On,
+        daily_cap: None,
         created_at: now,
         updated_at: now,
     }

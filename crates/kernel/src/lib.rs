@@ -8,6 +8,7 @@ pub mod page;
 pub mod problem;
 pub mod seal;
 pub mod sign;
+pub mod terms;
 pub mod time;
 pub mod webhook;
 

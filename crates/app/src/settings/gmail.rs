@@ -1,11 +1,16 @@
-//! The section `gmail`: where Google is. The names of people's own clients and tokens are not settings.
+//! The section `gmail`: where Google is, and what outreach may do. People's own clients and tokens are no settings.
 
+use gmail::Config;
 use google::Endpoints;
 
 use super::Reader;
 
 impl Reader {
-    pub(super) fn gmail(&mut self) -> Endpoints {
+    pub(super) fn gmail(&mut self) -> Config {
+        Config { endpoints: self.google(), ..Config::default() }
+    }
+
+    fn google(&mut self) -> Endpoints {
         let google = Endpoints::default();
         let mut at = |key: &str, google: String| self.read(key, url).unwrap_or(google);
         Endpoints {
@@ -38,11 +43,16 @@ mod tests {
         let load =
             |value: &str| Settings::load(None, [("HONGYAN_GMAIL__TOKEN_URI".to_owned(), value.to_owned())]);
         assert_eq!(
-            load("http://127.0.0.1:4712/token/").unwrap().google.token_uri,
+            load("http://127.0.0.1:4712/token/").unwrap().gmail.endpoints.token_uri,
             "http://127.0.0.1:4712/token"
         );
         assert!(
-            Settings::load(None, []).unwrap().google.token_uri.starts_with("https://oauth2.googleapis.com")
+            Settings::load(None, [])
+                .unwrap()
+                .gmail
+                .endpoints
+                .token_uri
+                .starts_with("https://oauth2.googleapis.com")
         );
         for bad in ["localhost", "ftp://x/", "http://x/?a=b"] {
             assert!(load(bad).unwrap_err().to_string().contains("gmail.token_uri"), "{bad}");

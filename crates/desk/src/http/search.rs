@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use httpkit::{DeskEnvelope, DeskReply, Query, Refusals, desk_ok, text};
+use kernel::terms::{self, Sought};
 
 use crate::{
     Desk,
     auth::Agent,
     store::{self, Search},
-    terms::{self, Sought},
     view::MessageInfo,
 };
 

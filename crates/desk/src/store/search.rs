@@ -1,9 +1,9 @@
 //! SQL on `desk_terms`: messages by what is in them.
 
 use db::{Conn, Result, Tx, args, sql};
+use kernel::terms::{self, Sought};
 
 use super::{MessageRow, SessionRow, messages};
-use crate::terms::{self, Sought};
 
 /// Notes what a message is found by.
 pub(super) async fn index(tx: &mut Tx, row: &SessionRow, message: &str, content: &str) -> Result<()> {

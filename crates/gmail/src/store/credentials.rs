@@ -3,7 +3,7 @@
 use db::{Conn, Result, Tx, args, sql};
 use kernel::Timestamp;
 
-use crate::model::CredentialStatus;
+use crate::model::{AutoReply, CredentialStatus};
 
 db::row! {
     /// A connected account. Its `Debug` output shows no secret, for there is none.
@@ -40,6 +40,16 @@ db::row! {
         pub(crate) watch_expires_at: Option<Timestamp>,
         /// Why the watch could not be renewed.
         pub(crate) watch_error: Option<String>,
+        /// Until when Google wants no call.
+        pub(crate) limited_until: Option<Timestamp>,
+        /// The addresses that it may also send as: a JSON list.
+        pub(crate) aliases: String,
+        /// When Google was asked for them last.
+        pub(crate) aliases_at: Option<Timestamp>,
+        /// Whether anything may be sent here without a person.
+        pub(crate) auto_reply: AutoReply,
+        /// The most mails a day, if its owner set one.
+        pub(crate) daily_cap: Option<i64>,
         pub(crate) created_at: Timestamp,
         pub(crate) updated_at: Timestamp,
     }
@@ -50,7 +60,7 @@ macro_rules! columns {
     () => {
         "id, key, user_id, email, address, is_default, status, status_reason, grant_sealed, access_sealed,
          access_expires_at, scopes, version, history_id, good_until, synced_at, pushed_at, topic, watch_expires_at,
-         watch_error, created_at, updated_at"
+         watch_error, limited_until, aliases, aliases_at, auto_reply, daily_cap, created_at, updated_at"
     };
 }
 
@@ -107,8 +117,8 @@ pub(crate) async fn insert_credential(tx: &mut Tx, c: &CredentialRow) -> Result<
         .exec(
             sql!(
                 "INSERT INTO gmail_credentials (id, key, user_id, email, address, is_default, status, grant_sealed,
-                    access_sealed, access_expires_at, scopes, version, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+                    access_sealed, access_expires_at, scopes, version, aliases, auto_reply, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $13, $13)
                  ON CONFLICT (address) DO NOTHING"
             ),
             args![
@@ -124,7 +134,9 @@ pub(crate) async fn insert_credential(tx: &mut Tx, c: &CredentialRow) -> Result<
                 c.access_expires_at,
                 &c.scopes,
                 c.version,
-                c.created_at
+                c.created_at,
+                &c.aliases,
+                c.auto_reply
             ],
         )
         .await?;

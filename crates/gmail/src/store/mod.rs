@@ -1,9 +1,13 @@
 //! All SQL of outreach, one file a topic.
 
+mod conversations;
 mod credentials;
 mod flows;
+mod messages;
 mod numbers;
 
+pub(crate) use conversations::*;
 pub(crate) use credentials::*;
 pub(crate) use flows::*;
+pub(crate) use messages::*;
 pub(crate) use numbers::number;

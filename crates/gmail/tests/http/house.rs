@@ -35,7 +35,7 @@ impl House {
             api_base: google.url.clone(),
             jwks_uri: at("/oauth2/v3/certs"),
         };
-        let app = TestApp::with(db, |settings| settings.google = endpoints).await;
+        let app = TestApp::with(db, |settings| settings.gmail.endpoints = endpoints).await;
         Some(Self { app, google })
     }
 

@@ -40,7 +40,8 @@ fn runs(text: &str) -> Vec<Run> {
 }
 
 /// What a message is found by.
-pub(crate) fn of_message(text: &str) -> Vec<String> {
+#[must_use]
+pub fn of_message(text: &str) -> Vec<String> {
     let mut terms = BTreeSet::new();
     for run in runs(text) {
         if run.dense {
@@ -56,14 +57,16 @@ pub(crate) fn of_message(text: &str) -> Vec<String> {
 
 /// What is looked for: terms that must be there, and the beginnings of others.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sought {
-    pub(crate) terms: Vec<String>,
+pub struct Sought {
+    /// Whole ones.
+    pub terms: Vec<String>,
     /// At most one: of a word that may go on, or of a single character.
-    pub(crate) beginning: Option<String>,
+    pub beginning: Option<String>,
 }
 
 /// Reads what somebody looks for. The last word may be unfinished.
-pub(crate) fn sought(text: &str) -> Sought {
+#[must_use]
+pub fn sought(text: &str) -> Sought {
     let runs = runs(text);
     let last = runs.len().saturating_sub(1);
     let mut terms = BTreeSet::new();

@@ -1,0 +1,1 @@
+//! Conversations as their owner sees them: made, listed, read, searched, summarised, with notes and files.
