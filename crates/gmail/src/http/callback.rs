@@ -6,11 +6,14 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
+use kernel::Problem;
+
 use crate::Gmail;
 
 /// Come back from Google
 ///
-/// Completes what `auth/initiate/` began, whoever's browser it is, and answers a page for it.
+/// Completes what `auth/initiate/` began, and answers a page. Whose consent it is follows from `state`, and not from the
+/// browser: so the page names the user whom the mailbox now belongs to, and says how somebody who was lured here takes it back.
 #[utoipa::path(get, path = "/auth/callback/", tag = "gmail", security(()),
     params(
         ("state" = Option<String>, Query, description = "Of `auth_url`"),
@@ -21,11 +24,20 @@ use crate::Gmail;
         (status = "4XX", description = "It is not; the page says why", content_type = "text/html", body = String),
         (status = "5XX", description = "It is not yet: try again", content_type = "text/html", body = String)))]
 pub(super) async fn oauth_callback(State(gmail): State<Gmail>, RawQuery(query): RawQuery) -> Response {
-    match gmail.called_back(query.as_deref().unwrap_or_default()).await {
-        Ok(row) => page(
+    let connected = async {
+        let row = gmail.called_back(query.as_deref().unwrap_or_default()).await?;
+        let mut conn = gmail.db().read().await?;
+        let owner = accounts::store::people(&mut conn, vec![&row.user_id]).await?.into_iter().next();
+        Ok::<_, Problem>((row.email, owner.map_or(row.user_id, |person| person.username)))
+    };
+    match connected.await {
+        Ok((email, owner)) => page(
             StatusCode::OK,
             "Connected",
-            &format!("{} is connected. You may close this window.", row.email),
+            &format!(
+                "{email} is connected to the account of {owner}, who can now read and send its mail here. You may close this \
+                 window. If that is not you, remove the access at https://myaccount.google.com/permissions now."
+            ),
         ),
         Err(problem) => {
             let status =
@@ -39,16 +51,7 @@ pub(super) async fn oauth_callback(State(gmail): State<Gmail>, RawQuery(query): 
 
 /// A page without anything that runs or is loaded.
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
-    let escaped: String = text
-        .chars()
-        .map(|c| match c {
-            '&' => "&amp;".to_owned(),
-            '<' => "&lt;".to_owned(),
-            '>' => "&gt;".to_owned(),
-            '"' => "&quot;".to_owned(),
-            c => c.to_string(),
-        })
-        .collect();
+    let escaped = mail::html::escape(text);
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title><body style=\"font-family:sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem\">\

@@ -62,7 +62,7 @@ testkit::both! {
         let page = house.call(axum::http::Method::GET, path, None, None).await;
         assert_eq!(page.status, 200);
         let html = String::from_utf8(page.bytes.to_vec()).unwrap();
-        assert!(html.contains(BRAND) && page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+        assert!(html.contains(BRAND) && html.contains("account of anna") && page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
         assert_eq!(good(&house.get("/credentials/", &anna).await)["count"], 1);
         // Once.
         let again = house.call(axum::http::Method::GET, path, None, None).await;
