@@ -1,13 +1,19 @@
 //! The section `gmail`: where Google is, and what outreach may do. People's own clients and tokens are no settings.
 
 use gmail::Config;
-use google::Endpoints;
+use google::{Endpoints, Quota};
 
 use super::Reader;
 
 impl Reader {
     pub(super) fn gmail(&mut self) -> Config {
-        Config { endpoints: self.google(), ..Config::default() }
+        let quota = Quota::default();
+        let units = self.read("gmail.quota_units", units).unwrap_or(quota.units_per_minute);
+        Config {
+            endpoints: self.google(),
+            quota: Quota { units_per_minute: units, ..quota },
+            ..Config::default()
+        }
     }
 
     fn google(&mut self) -> Endpoints {
@@ -21,6 +27,12 @@ impl Reader {
             jwks_uri: at("gmail.jwks_uri", google.jwks_uri),
         }
     }
+}
+
+/// Enough for the dearest call at least.
+fn units(text: &str) -> Result<u32, String> {
+    let units = text.parse().ok().filter(|n| (200..=1_000_000).contains(n));
+    units.ok_or_else(|| "must be a whole number from 200 to 1000000".to_owned())
 }
 
 fn url(text: &str) -> Result<String, String> {
