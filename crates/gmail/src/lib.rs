@@ -38,6 +38,7 @@ pub use http::router;
 pub use migrations::MIGRATIONS;
 pub use model::{AutoReply, CredentialStatus};
 pub use sealed::SEALED;
+pub use send::{ALIASES, Aliases, COLLECT, CollectUpload, SEND, SendMail};
 
 /// The slice's state. Cheap to clone.
 #[derive(Clone)]

@@ -9,8 +9,9 @@
 //! each; `gmail_links` which message stands in which conversations; `gmail_parts` the messages' attachments; `gmail_terms`
 //! what they are found by; `gmail_notes` and `gmail_summaries` what people and the assistant say of a conversation.
 //!
-//! `gmail_uploads` are files to be sent; `gmail_outbox` the mails that go out, from the moment that somebody asked for
-//! them; `gmail_counters` how many went; `gmail_suppressions` who gets none.
+//! `gmail_uploads` are files to be sent, `gmail_upload_uses` by which mails; `gmail_outbox` the mails that go out, from the
+//! moment that somebody asked for them, `gmail_recipients` to whom; `gmail_counters` how many went; `gmail_suppressions`
+//! who gets none.
 //!
 //! `gmail_goals` is what people want to reach; `gmail_replies` what the assistant proposes; `gmail_decisions` every yes and
 //! no of the automatic reply, with its reason.
@@ -236,12 +237,20 @@ CREATE TABLE gmail_outbox (
     reply_id BIGINT,
     goal_id BIGINT,
     due_at BIGINT NOT NULL,
+    dispatch_no BIGINT NOT NULL,
+    fence BIGINT NOT NULL,
+    lookups BIGINT NOT NULL,
+    sends BIGINT NOT NULL,
     attempted_at BIGINT,
+    counted_at BIGINT,
     gmail_id {ID},
     thread_id {ID},
     sent_message_id TEXT,
     sent_at BIGINT,
+    waiting_reason TEXT,
+    waiting_until BIGINT,
     error TEXT,
+    error_code TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     UNIQUE (user_id, idempotency_key)
@@ -250,6 +259,21 @@ CREATE INDEX gmail_outbox_user ON gmail_outbox (user_id, id);
 CREATE INDEX gmail_outbox_conversation ON gmail_outbox (conversation_id, id);
 CREATE INDEX gmail_outbox_gmail ON gmail_outbox (credential_key, gmail_id);
 CREATE INDEX gmail_outbox_sent_id ON gmail_outbox (credential_key, sent_message_id);
+CREATE INDEX gmail_outbox_counted ON gmail_outbox (credential_key, counted_at);
+CREATE INDEX gmail_outbox_state ON gmail_outbox (credential_key, state);
+
+CREATE TABLE gmail_recipients (
+    address {ID} NOT NULL,
+    outbox_id {ID} NOT NULL,
+    PRIMARY KEY (address, outbox_id)
+);
+CREATE INDEX gmail_recipients_outbox ON gmail_recipients (outbox_id);
+
+CREATE TABLE gmail_upload_uses (
+    upload_id {ID} NOT NULL,
+    outbox_id {ID} NOT NULL,
+    PRIMARY KEY (upload_id, outbox_id)
+);
 
 CREATE TABLE gmail_counters (
     scope {ID} NOT NULL,
@@ -262,6 +286,7 @@ CREATE INDEX gmail_counters_span ON gmail_counters (span);
 CREATE TABLE gmail_suppressions (
     id BIGINT NOT NULL PRIMARY KEY,
     user_id {ID} NOT NULL,
+    email TEXT NOT NULL,
     address {ID} NOT NULL,
     reason {ID} NOT NULL CHECK (reason IN ('opt_out', 'bounce', 'complaint', 'manual')),
     detail TEXT,

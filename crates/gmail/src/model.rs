@@ -88,6 +88,21 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Why an address gets no mail.
+    #[schema(as = MailSuppressionReason)]
+    SuppressionReason {
+        /// Somebody of this installation entered it.
+        Manual = "manual",
+        /// They want none.
+        OptOut = "opt_out",
+        /// Nothing sent to it arrives.
+        Bounce = "bounce",
+        /// They called a mail spam.
+        Complaint = "complaint",
+    }
+}
+
 /// The form of an address by which it is one account: without case.
 #[must_use]
 pub(crate) fn address_key(address: &str) -> String {

@@ -274,6 +274,8 @@ impl Gmail {
             }
             row
         };
+        self.want_aliases(&mut tx, &key).await?;
+        self.wake_outbox(&mut tx, &key).await?;
         tx.commit().await?;
         self.0.cells.forget(&key);
         Ok(Some(row))

@@ -4,7 +4,7 @@ use google::Error;
 use kernel::Problem;
 
 use crate::{
-    CredentialStatus, Gmail,
+    AutoReply, CredentialStatus, Gmail,
     grant::Kept,
     store::{self, CredentialRow},
 };
@@ -44,6 +44,7 @@ impl Gmail {
         let revoked = self.revoke(&row).await.map_err(|error| error.to_string());
         let mut tx = self.db().begin().await?;
         let rows = store::lock_credentials(&mut tx, user).await?;
+        self.drop_outbox(&mut tx, &row.key).await?;
         store::delete_credential(&mut tx, id).await?;
         if row.is_default
             && let Some(next) = rows.iter().find(|other| other.id != id)
@@ -53,6 +54,32 @@ impl Gmail {
         tx.commit().await?;
         self.0.cells.forget(&row.key);
         Ok(Gone { email: row.email, revoked })
+    }
+
+    /// Sets how an account behaves: its daily cap (`Some(None)`: the settings') and whether it answers by itself.
+    ///
+    /// # Errors
+    /// 404
+    pub(crate) async fn set_behaviour(
+        &self,
+        user: &str,
+        id: i64,
+        daily_cap: Option<Option<i64>>,
+        auto_reply: Option<AutoReply>,
+    ) -> Result<CredentialRow, Problem> {
+        let mut tx = self.db().begin().await?;
+        let rows = store::lock_credentials(&mut tx, user).await?;
+        let row = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
+        let row = CredentialRow {
+            daily_cap: daily_cap.unwrap_or(row.daily_cap),
+            auto_reply: auto_reply.unwrap_or(row.auto_reply),
+            ..row
+        };
+        store::set_behaviour(&mut tx, id, (row.daily_cap, row.auto_reply), self.now()).await?;
+        // A higher cap may let go what waits.
+        self.wake_outbox(&mut tx, &row.key).await?;
+        tx.commit().await?;
+        Ok(row)
     }
 
     async fn revoke(&self, row: &CredentialRow) -> Result<(), Error> {

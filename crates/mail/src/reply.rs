@@ -38,12 +38,33 @@ pub struct Recipients {
     pub cc: Vec<Mailbox>,
 }
 
+/// Who wrote a mail, and to whom: what the recipients of its answer follow from.
+#[derive(Debug, Clone, Copy)]
+pub struct Addressed<'a> {
+    /// The authors.
+    pub from: &'a [Mailbox],
+    /// Where answers go; empty: to the authors.
+    pub reply_to: &'a [Mailbox],
+    /// To whom.
+    pub to: &'a [Mailbox],
+    /// With copies to.
+    pub cc: &'a [Mailbox],
+}
+
+impl<'a> From<&'a Incoming> for Addressed<'a> {
+    fn from(mail: &'a Incoming) -> Self {
+        Self { from: &mail.from, reply_to: &mail.reply_to, to: &mail.to, cc: &mail.cc }
+    }
+}
+
 /// The recipients of an answer: Reply-To, else the authors; `all` adds the other recipients. Our own addresses, in whatever
 /// spelling, are left out, and so is whoever is there already. An answer to a mail of our own goes to whom that went.
 #[must_use]
-pub fn reply_recipients(mail: &Incoming, own: &OwnAddresses, all: bool) -> Recipients {
+pub fn reply_recipients<'a>(mail: impl Into<Addressed<'a>>, own: &OwnAddresses, all: bool) -> Recipients {
+    let mail = mail.into();
     let ours = !mail.from.is_empty() && mail.from.iter().all(|m| own.contains(&m.address));
-    let answered: &[Mailbox] = if ours { &mail.to } else { mail.reply_addresses() };
+    let replies = if mail.reply_to.is_empty() { mail.from } else { mail.reply_to };
+    let answered: &[Mailbox] = if ours { mail.to } else { replies };
     let mut seen: Vec<String> = Vec::new();
     let mut take = |list: &[Mailbox]| -> Vec<Mailbox> {
         let mut kept = Vec::new();
@@ -60,8 +81,8 @@ pub fn reply_recipients(mail: &Incoming, own: &OwnAddresses, all: bool) -> Recip
     let mut cc = Vec::new();
     if all {
         // Beside the answered one the other addressees stay addressees.
-        to.extend(if ours { Vec::new() } else { take(&mail.to) });
-        cc = take(&mail.cc);
+        to.extend(if ours { Vec::new() } else { take(mail.to) });
+        cc = take(mail.cc);
     }
     if to.is_empty() && !cc.is_empty() {
         std::mem::swap(&mut to, &mut cc);
@@ -72,14 +93,21 @@ pub fn reply_recipients(mail: &Incoming, own: &OwnAddresses, all: bool) -> Recip
 /// `In-Reply-To` and `References` of an answer (RFC 5322 §3.6.4).
 #[must_use]
 pub fn thread(mail: &Incoming) -> (Option<String>, Vec<String>) {
+    thread_of(mail.message_id.as_deref(), &mail.in_reply_to, &mail.references)
+}
+
+/// The same from the ids of the mail that is answered: its own, what it answers, its thread's.
+#[must_use]
+pub fn thread_of(
+    message_id: Option<&str>,
+    in_reply_to: &[String],
+    references: &[String],
+) -> (Option<String>, Vec<String>) {
     // Some mails name what they answer in In-Reply-To alone.
-    let mut references = if mail.references.is_empty() && mail.in_reply_to.len() == 1 {
-        mail.in_reply_to.clone()
-    } else {
-        mail.references.clone()
-    };
+    let before = if references.is_empty() && in_reply_to.len() == 1 { in_reply_to } else { references };
+    let mut references = before.to_vec();
     references.retain(|id| is_writable(id));
-    let id = mail.message_id.clone().filter(|id| is_writable(id));
+    let id = message_id.filter(|id| is_writable(id)).map(str::to_owned);
     if let Some(id) = &id {
         references.retain(|r| r != id);
         references.push(id.clone());

@@ -1,16 +1,47 @@
 //! Mails on their way out: from the moment that somebody asked for them until Gmail has them.
+//!
+//! Promises:
+//! - A mail that was put into the outbox leaves once or says why not. Whatever may have left is looked for in the mailbox
+//!   before it is given to Gmail again.
+//! - The same idempotency key gives the same mail, however many ask at once.
+//! - A mail that waits can be taken back; of taking back and leaving exactly one wins.
+//! - Whoever gets no mail gets none, whether it was asked for before or after that was known.
+//! - No account sends more in any 24 hours than its cap, and what is over it waits.
 
+pub(crate) mod addresses;
+mod aliases;
+mod attempt;
+mod caps;
+mod compose;
+mod control;
+pub(crate) mod envelope;
 mod suppress;
+mod unsubscribe;
+mod uploads;
+mod words;
+
+use std::collections::BTreeMap;
 
 use db::Tx;
-use kernel::{Problem, Timestamp};
-use mail::Mailbox;
+use dispatch::NewDispatch;
+use kernel::{Problem, ProblemKind, Timestamp};
+use mail::{Mailbox, reply};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     Gmail,
-    model::Source,
-    store::{CredentialRow, MessageRow},
+    model::{SendState, Source, address_key},
+    store::{self, CredentialRow, MessageRow, OutboxRow},
 };
+
+pub use aliases::{ALIASES, Aliases};
+pub use attempt::{SEND, SendMail};
+pub(crate) use compose::{Request, Timing};
+pub(crate) use unsubscribe::Reader;
+pub use uploads::{COLLECT, CollectUpload};
+pub(crate) use uploads::{LARGEST_UPLOAD, Named};
+
+use envelope::{Enclosed, Envelope, Marks, Party};
 
 /// A mail that somebody wants sent.
 #[derive(Debug, Clone)]
@@ -39,6 +70,20 @@ pub(crate) struct NewSend {
     pub(crate) goal_id: Option<i64>,
 }
 
+/// What else whoever wrote a mail may want.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// Whether its readers are told how to refuse more; `None`: where they never wrote.
+    pub(crate) unsubscribe: Option<bool>,
+    /// When it is to leave, as it was asked for: part of what an idempotency key is used for.
+    pub(crate) timing: String,
+}
+
+/// The dispatch that sends a mail.
+pub(crate) fn dispatch_id(outbox: &str, no: i64) -> String {
+    format!("{outbox}/send/{no}")
+}
+
 impl Gmail {
     /// Puts a mail into the outbox and schedules it, or finds the one that was put there under the same idempotency key.
     /// Its id, `gout_…`.
@@ -47,20 +92,235 @@ impl Gmail {
     /// 422 names the field; 409 for a key that was used for another mail.
     pub(crate) async fn enqueue(
         &self,
-        _tx: &mut Tx,
-        _credential: &CredentialRow,
-        _new: &NewSend,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        new: &NewSend,
     ) -> Result<String, Problem> {
-        Err(Problem::internal())
+        self.enqueue_with(tx, credential, new, &Wishes::default()).await
+    }
+
+    /// [`Gmail::enqueue`] with what else is wanted.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn enqueue_with(
+        &self,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        new: &NewSend,
+        wishes: &Wishes,
+    ) -> Result<String, Problem> {
+        let fingerprint = fingerprint(credential, new, wishes)?;
+        // Before anything is checked: what was taken once is not refused for what changed since.
+        if let Some(id) = found(tx, credential, new, &fingerprint).await? {
+            return Ok(id);
+        }
+        let now = self.now();
+        let id = kernel::id::new("gout", now);
+        let from = sender(credential, new)?;
+        let (in_reply_to, references, thread_id) = thread(credential, new);
+        let envelope = Envelope {
+            from: (&from).into(),
+            to: new.to.iter().map(Party::from).collect(),
+            cc: new.cc.iter().map(Party::from).collect(),
+            bcc: new.bcc.iter().map(Party::from).collect(),
+            subject: new.subject.clone(),
+            text: new.text.clone(),
+            html: new.html.clone(),
+            files: files(tx, credential, new).await?,
+            in_reply_to,
+            references,
+            thread_id,
+            unsubscribe: self.tells_how_to_refuse(tx, credential, new, wishes).await?,
+        };
+        let message_id = message_id(&id, &from)?;
+        let marks = Marks {
+            outbox_id: &id,
+            user_id: &credential.user_id,
+            message_id: &message_id,
+            source: new.source,
+            date: now,
+        };
+        let mut mail = self.outgoing(&envelope, &marks);
+        mail.files = envelope::empty_files(&envelope.files);
+        envelope::check(&mail, &envelope.files)?;
+        self.refuse_suppressed(tx, &credential.user_id, new).await?;
+        let row = OutboxRow {
+            id,
+            user_id: credential.user_id.clone(),
+            credential_key: credential.key.clone(),
+            conversation_id: new.conversation_id,
+            idempotency_key: new.idempotency_key.clone(),
+            fingerprint: fingerprint.clone(),
+            source: new.source,
+            state: SendState::Held,
+            message_id,
+            envelope: envelope.json()?,
+            answers_key: new.answers.as_ref().map(|m| m.key.clone()),
+            reply_id: new.reply_id,
+            goal_id: new.goal_id,
+            due_at: new.due_at.max(now),
+            dispatch_no: 1,
+            fence: 0,
+            lookups: 0,
+            sends: 0,
+            attempted_at: None,
+            counted_at: None,
+            gmail_id: None,
+            thread_id: None,
+            sent_message_id: None,
+            sent_at: None,
+            waiting_reason: None,
+            waiting_until: None,
+            error: None,
+            error_code: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let recipients = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
+        if !store::insert_outbox(tx, &row, &recipients).await? {
+            // Somebody used the key just now.
+            return found(tx, credential, new, &fingerprint).await?.ok_or_else(Problem::internal);
+        }
+        for file in &envelope.files {
+            store::use_upload(tx, &file.id, &row.id).await?;
+        }
+        dispatch::enqueue(tx, now, &[scheduled(&row, row.due_at)]).await?;
+        Ok(row.id)
     }
 
     /// Takes back what waits in a conversation and was not asked for by a person, because of `reason`. How many.
     pub(crate) async fn take_back_automatic(
         &self,
-        _tx: &mut Tx,
-        _conversation: i64,
-        _reason: &str,
+        tx: &mut Tx,
+        conversation: i64,
+        reason: &str,
     ) -> Result<usize, db::DbError> {
-        Ok(0)
+        let waiting = store::lock_automatic(tx, conversation).await?;
+        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await
     }
+
+    /// Whether a mail's readers are told how to refuse more: always where a machine writes; where a person does, if they
+    /// say so, or if the mail goes to somebody who never wrote.
+    async fn tells_how_to_refuse(
+        &self,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        new: &NewSend,
+        wishes: &Wishes,
+    ) -> Result<bool, Problem> {
+        if matches!(new.source, Source::AutoReply | Source::FollowUp) {
+            return Ok(true);
+        }
+        if let Some(wanted) = wishes.unsubscribe {
+            return Ok(wanted);
+        }
+        if new.answers.is_some() {
+            return Ok(false);
+        }
+        let to = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
+        let known = store::conversations_with(tx, &credential.key, &to).await?;
+        Ok(known.iter().all(|conversation| conversation.last_inbound_at.is_none()))
+    }
+}
+
+/// The dispatch of a mail, due at a time.
+pub(crate) fn scheduled(row: &OutboxRow, due_at: Timestamp) -> NewDispatch {
+    NewDispatch {
+        id: dispatch_id(&row.id, row.dispatch_no),
+        kind: SEND,
+        subject: row.id.clone(),
+        destination: row.credential_key.clone(),
+        payload: None,
+        due_at,
+    }
+}
+
+/// What an idempotency key is used for.
+fn fingerprint(credential: &CredentialRow, new: &NewSend, wishes: &Wishes) -> Result<Vec<u8>, Problem> {
+    let parties = |list: &[Mailbox]| list.iter().map(Party::from).collect::<Vec<_>>();
+    let said = serde_json::to_vec(&(
+        (&credential.key, new.source, new.from.as_ref().map(Party::from)),
+        (parties(&new.to), parties(&new.cc), parties(&new.bcc)),
+        (&new.subject, &new.text, &new.html, &new.attachments),
+        (new.answers.as_ref().map(|m| &m.key), new.reply_id, new.goal_id),
+        (wishes.unsubscribe, &wishes.timing),
+    ));
+    said.map(|said| Sha256::digest(&said).to_vec()).map_err(|_| Problem::internal())
+}
+
+/// The mail that was put there under the same key.
+async fn found(
+    tx: &mut Tx,
+    credential: &CredentialRow,
+    new: &NewSend,
+    fingerprint: &[u8],
+) -> Result<Option<String>, Problem> {
+    let Some(key) = &new.idempotency_key else { return Ok(None) };
+    let Some(row) = store::outbox_by_key(tx, &credential.user_id, key).await? else { return Ok(None) };
+    if row.fingerprint == fingerprint {
+        return Ok(Some(row.id));
+    }
+    let text = "was used for another mail";
+    Err(Problem::new(ProblemKind::Conflict, "the key belongs to another mail").field("Idempotency-Key", text))
+}
+
+/// Who writes: the account, or an accepted alias of it.
+fn sender(credential: &CredentialRow, new: &NewSend) -> Result<Mailbox, Problem> {
+    let Some(from) = &new.from else { return Ok(Mailbox::new(&credential.email)) };
+    let wanted = address_key(&from.address);
+    if wanted == credential.address || aliases::of(credential).iter().any(|alias| address_key(alias) == wanted) {
+        return Ok(from.clone());
+    }
+    let text = format!("must be {} or an accepted alias of it", credential.email);
+    Err(Problem::rule("from", text))
+}
+
+/// `unique@domain-of-sender`: known before anything leaves, so that what may have left can be found.
+fn message_id(id: &str, from: &Mailbox) -> Result<String, Problem> {
+    let address = transports::parse_address(&from.address)
+        .map_err(|why| Problem::rule("from", format!("{} {why}", from.address)))?;
+    let unique = id.strip_prefix("gout_").unwrap_or(id);
+    Ok(format!("{unique}@{}", address.domain()))
+}
+
+/// `In-Reply-To`, `References` and Gmail's thread of an answer. Under another subject it is no part of Gmail's thread.
+fn thread(credential: &CredentialRow, new: &NewSend) -> (Option<String>, Vec<String>, Option<String>) {
+    let Some(answered) = &new.answers else { return (None, Vec::new(), None) };
+    let references: Vec<String> = serde_json::from_str(&answered.refs).unwrap_or_default();
+    let before: Vec<String> = answered.in_reply_to.iter().cloned().collect();
+    let (id, references) = reply::thread_of(answered.rfc_message_id.as_deref(), &before, &references);
+    let same = reply::reply_subject(&new.subject) == reply::reply_subject(&answered.subject);
+    let own = answered.credential_key == credential.key;
+    let thread = (same && own && !answered.thread_id.is_empty()).then(|| answered.thread_id.clone());
+    (id, references, thread)
+}
+
+/// The files that it sends, each of which is the sender's own.
+async fn files(tx: &mut Tx, credential: &CredentialRow, new: &NewSend) -> Result<Vec<Enclosed>, Problem> {
+    // Locked in order, whatever order they are sent in.
+    let mut ids: Vec<&String> = new.attachments.iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut found = BTreeMap::new();
+    for id in ids {
+        let upload = if kernel::id::is("gup", id) { store::lock_upload(tx, id).await? } else { None };
+        if let Some(upload) = upload.filter(|u| u.user_id == credential.user_id) {
+            found.insert(id, upload);
+        }
+    }
+    let missing: Vec<&str> =
+        new.attachments.iter().filter(|id| !found.contains_key(id)).map(String::as_str).collect();
+    if !missing.is_empty() {
+        let text = format!("there is no uploaded file {}", missing.join(", "));
+        return Err(Problem::rule("attachments", text));
+    }
+    let enclosed = new.attachments.iter().filter_map(|id| found.get(id)).map(|upload| Enclosed {
+        id: upload.id.clone(),
+        name: upload.file_name.clone(),
+        mime_type: upload.mime_type.clone(),
+        size: u64::try_from(upload.size).unwrap_or(0),
+        object_key: upload.object_key.clone(),
+    });
+    Ok(enclosed.collect())
 }

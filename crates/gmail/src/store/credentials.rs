@@ -87,6 +87,18 @@ pub(crate) async fn credential_by_key(conn: &mut Conn, key: &str) -> Result<Opti
     conn.opt(sql!(concat!("SELECT ", columns!(), " FROM gmail_credentials WHERE key = $1")), args![key]).await
 }
 
+/// One by its key, locked until the transaction ends.
+pub(crate) async fn lock_credential(tx: &mut Tx, key: &str) -> Result<Option<CredentialRow>> {
+    tx.opt(
+        sql!(
+            sqlite: concat!("SELECT ", columns!(), " FROM gmail_credentials WHERE key = $1"),
+            postgres: concat!("SELECT ", columns!(), " FROM gmail_credentials WHERE key = $1 FOR UPDATE")
+        ),
+        args![key],
+    )
+    .await
+}
+
 /// Whoever's it is, by its address, locked until the transaction ends.
 pub(crate) async fn lock_address(tx: &mut Tx, address: &str) -> Result<Option<CredentialRow>> {
     tx.opt(
@@ -223,4 +235,36 @@ pub(crate) async fn set_default(tx: &mut Tx, user: &str, id: i64, now: Timestamp
 /// Removes one with all that lies in its row.
 pub(crate) async fn delete_credential(tx: &mut Tx, id: i64) -> Result<()> {
     tx.exec(sql!("DELETE FROM gmail_credentials WHERE id = $1"), args![id]).await.map(drop)
+}
+
+/// What an account may also send as, by Google's own word just now.
+pub(crate) async fn store_aliases(tx: &mut Tx, key: &str, aliases: &str, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_credentials SET aliases = $2, aliases_at = $3 WHERE key = $1"),
+        args![key, aliases, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes until when Google wants no call for an account.
+pub(crate) async fn note_limited(tx: &mut Tx, key: &str, until: Timestamp) -> Result<()> {
+    tx.exec(sql!("UPDATE gmail_credentials SET limited_until = $2 WHERE key = $1"), args![key, until])
+        .await
+        .map(drop)
+}
+
+/// How an account behaves.
+pub(crate) async fn set_behaviour(
+    tx: &mut Tx,
+    id: i64,
+    (daily_cap, auto_reply): (Option<i64>, AutoReply),
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_credentials SET daily_cap = $2, auto_reply = $3, updated_at = $4 WHERE id = $1"),
+        args![id, daily_cap, auto_reply, now],
+    )
+    .await
+    .map(drop)
 }

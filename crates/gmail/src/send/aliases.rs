@@ -1,0 +1,126 @@
+//! The addresses that an account may write as: asked of Google when it is connected, when one is named that is not known,
+//! and daily.
+
+use std::time::Duration;
+
+use db::Tx;
+use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
+use google::Error;
+use kernel::{Problem, time::days};
+use mail::OwnAddresses;
+
+use crate::{
+    CredentialStatus, Gmail,
+    model::address_key,
+    store::{self, CredentialRow},
+};
+
+/// Asks Google for an account's aliases.
+pub const ALIASES: &str = "gmail.aliases";
+
+/// The aliases of an account as they were last.
+pub(super) fn of(credential: &CredentialRow) -> Vec<String> {
+    serde_json::from_str(&credential.aliases).unwrap_or_default()
+}
+
+/// The addresses of these accounts, and their aliases.
+pub(super) fn own(credentials: &[CredentialRow]) -> OwnAddresses {
+    OwnAddresses::new(credentials.iter().flat_map(|c| {
+        let mut all = of(c);
+        all.push(c.address.clone());
+        all
+    }))
+}
+
+impl Gmail {
+    /// Sees to it that an account's aliases are known from now on.
+    pub(crate) async fn want_aliases(&self, tx: &mut Tx, credential: &str) -> db::Result<()> {
+        let now = self.now();
+        let dispatch = NewDispatch {
+            id: format!("{credential}/aliases"),
+            kind: ALIASES,
+            subject: credential.to_owned(),
+            destination: credential.to_owned(),
+            payload: None,
+            due_at: now,
+        };
+        dispatch::enqueue(tx, now, &[dispatch]).await?;
+        Ok(())
+    }
+
+    /// Asks for an account's aliases, and remembers them.
+    async fn fetch_aliases(&self, credential: &CredentialRow) -> Result<Vec<String>, Error> {
+        let list = self.mailbox(credential).send_as().await?;
+        let mut aliases: Vec<String> = list
+            .into_iter()
+            .filter(|alias| alias.is_usable() && address_key(&alias.address) != credential.address)
+            .map(|alias| alias.address)
+            .filter(|address| transports::parse_address(address).is_ok())
+            .collect();
+        aliases.sort_unstable();
+        aliases.dedup();
+        let stored = |error: db::DbError| Error::retry(format!("aliases cannot be stored: {error}"));
+        let json = serde_json::to_string(&aliases).map_err(|e| Error::retry(e.to_string()))?;
+        let mut tx = self.db().begin().await.map_err(stored)?;
+        store::store_aliases(&mut tx, &credential.key, &json, self.now()).await.map_err(stored)?;
+        tx.commit().await.map_err(stored)?;
+        Ok(aliases)
+    }
+
+    /// An account whose aliases are asked for once more if `from` is none of those that are known.
+    pub(super) async fn with_alias(
+        &self,
+        credential: CredentialRow,
+        from: &str,
+    ) -> Result<CredentialRow, Problem> {
+        let wanted = address_key(from);
+        let known = wanted == credential.address || of(&credential).iter().any(|a| address_key(a) == wanted);
+        if known || credential.status != CredentialStatus::Active {
+            return Ok(credential);
+        }
+        match self.fetch_aliases(&credential).await {
+            Ok(aliases) => {
+                let aliases = serde_json::to_string(&aliases).map_err(|_| Problem::internal())?;
+                Ok(CredentialRow { aliases, ..credential })
+            }
+            Err(error) => {
+                tracing::info!(credential = credential.key, %error, "aliases cannot be asked for");
+                let text = format!("is no alias that is known, and Google cannot be asked now: {error}");
+                Err(Problem::rule("from", text))
+            }
+        }
+    }
+}
+
+/// Keeps the aliases of accounts up to date: one dispatch an account, for as long as it is connected.
+pub struct Aliases {
+    /// The slice.
+    pub gmail: Gmail,
+}
+
+impl Single for Aliases {
+    fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let gmail = &self.gmail;
+            let read = async {
+                let mut conn = gmail.db().read().await?;
+                store::credential_by_key(&mut conn, &d.subject).await
+            };
+            let credential = match read.await {
+                Ok(Some(credential)) => credential,
+                Ok(None) => return Outcome::Done("the account is not connected any more".to_owned()),
+                Err(error) => {
+                    return Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false };
+                }
+            };
+            let (wait, reason) = match gmail.fetch_aliases(&credential).await {
+                Ok(aliases) => (days(1), format!("{} aliases", aliases.len())),
+                Err(Error::Retry { reason, after, .. }) => {
+                    (after.unwrap_or(Duration::from_secs(600)), reason)
+                }
+                Err(error) => (days(1), error.to_string()),
+            };
+            Outcome::Snooze { until: gmail.now() + wait, reason }
+        })
+    }
+}

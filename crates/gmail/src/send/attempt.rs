@@ -1,0 +1,447 @@
+//! `gmail.send`: a mail leaves, once.
+//!
+//! A mail that waits (`held`) is given to one attempt in the transaction that counts it (`sending`), before Gmail is called.
+//! So whatever is found in `sending` or `unknown` may have left, whatever became of the attempt that had it: it is looked
+//! for in the mailbox, twice with a pause, and only what is not there waits again. What Gmail refused certainly has not
+//! left.
+
+use std::{sync::Arc, time::Duration};
+
+use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
+use google::{Error, Format};
+use kernel::{Problem, Timestamp, time::days};
+use tokio::sync::Semaphore;
+
+use super::{
+    dispatch_id,
+    envelope::{Envelope, Marks},
+};
+use crate::{
+    CredentialStatus, Gmail,
+    model::{SendState, Source},
+    store::{self, CredentialRow, Ending, OutboxRow, Waiting},
+};
+
+/// Sends a mail.
+pub const SEND: &str = "gmail.send";
+
+/// So long Gmail's search may lag behind what was sent.
+const LAG: Duration = Duration::from_secs(30);
+/// Google's clock is not ours.
+const SKEW: Duration = Duration::from_secs(600);
+/// An account that must be connected again is looked at so often, if nothing wakes its mails.
+const RECONNECT: Duration = Duration::from_secs(600);
+/// So long a mail waits for its account, and one whose fate is unknown for being looked up.
+const PATIENCE: Duration = days(7);
+/// So often a mail is given to Gmail whose answers are lost, and that is never found.
+const MOST_SENDS: i64 = 5;
+/// Larger mails are written and sent one at a time.
+const LARGE: u64 = 1024 * 1024;
+
+/// Sends mails.
+pub struct SendMail {
+    gmail: Gmail,
+    large: Arc<Semaphore>,
+}
+
+impl SendMail {
+    /// Of this slice.
+    #[must_use]
+    pub fn new(gmail: Gmail) -> Self {
+        Self { gmail, large: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+impl Single for SendMail {
+    fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.gmail.send_attempt(d, &self.large).await {
+                Ok(outcome) => outcome,
+                // The mail's own state says whether it may have left.
+                Err(problem) => Outcome::Retry { reason: problem.message, after: None, in_doubt: true },
+            }
+        })
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+
+    fn alone(&self) -> bool {
+        true
+    }
+
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut db::Tx,
+        d: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, db::Result<()>> {
+        Box::pin(async move {
+            let Settled::Dead(reason) = end else { return Ok(()) };
+            let Some(row) = store::outbox(tx, &d.subject).await? else { return Ok(()) };
+            if dispatch_id(&row.id, row.dispatch_no) != d.id {
+                return Ok(());
+            }
+            let in_doubt = row.state != SendState::Held;
+            let reason = if in_doubt { format!("it may have left: {reason}") } else { reason.clone() };
+            let ending = Ending { state: SendState::Failed, code: "gave_up", reason: &reason, in_doubt };
+            store::end_outbox(tx, &row.id, ending, now).await?;
+            Ok(())
+        })
+    }
+}
+
+/// A mail, its account, and the attempt that has it.
+struct Leaving<'a> {
+    row: OutboxRow,
+    credential: CredentialRow,
+    d: &'a Dispatch,
+}
+
+/// What became of an answer that is no success.
+enum Refusal {
+    /// Again at a time.
+    Later(Timestamp, String),
+    /// Never.
+    Never(String, String),
+    /// Nobody knows.
+    Lost(String),
+}
+
+impl Gmail {
+    async fn send_attempt(&self, d: &Dispatch, large: &Semaphore) -> Result<Outcome, Problem> {
+        let mut conn = self.db().read().await?;
+        let Some(row) = store::outbox(&mut conn, &d.subject).await? else {
+            return Ok(Outcome::Done("there is no such mail any more".to_owned()));
+        };
+        if dispatch_id(&row.id, row.dispatch_no) != d.id {
+            return Ok(Outcome::Done("another dispatch has it".to_owned()));
+        }
+        let ended = matches!(row.state, SendState::Failed | SendState::Cancelled);
+        if ended || row.state == SendState::Sent && row.sent_message_id.is_some() {
+            return Ok(Outcome::Done(row.error.unwrap_or_else(|| "sent".to_owned())));
+        }
+        let credential = store::credential_by_key(&mut conn, &row.credential_key).await?;
+        drop(conn);
+        let Some(credential) = credential else { return self.disconnected(&row).await };
+        let mut mail = Leaving { row, credential, d };
+        match mail.row.state {
+            SendState::Sent => return self.read_back(&mail).await,
+            SendState::Held => {}
+            _ => match self.look(&mut mail).await? {
+                Some(outcome) => return Ok(outcome),
+                None => mail.row.state = SendState::Held,
+            },
+        }
+        self.leave(&mut mail, large).await
+    }
+
+    async fn disconnected(&self, row: &OutboxRow) -> Result<Outcome, Problem> {
+        let in_doubt = row.state != SendState::Held;
+        let reason = if in_doubt {
+            "the account was disconnected while nobody knew whether the mail had left"
+        } else {
+            "the account was disconnected"
+        };
+        self.fail(row, "disconnected", reason, in_doubt).await
+    }
+
+    /// Ends a mail, and its dispatch.
+    async fn fail(&self, row: &OutboxRow, code: &str, why: &str, in_doubt: bool) -> Result<Outcome, Problem> {
+        let mut tx = self.db().begin().await?;
+        let ending = Ending { state: SendState::Failed, code, reason: why, in_doubt };
+        store::end_outbox(&mut tx, &row.id, ending, self.now()).await?;
+        tx.commit().await?;
+        tracing::warn!(outbox.id = row.id, reason = why, "a mail is not sent");
+        Ok(Outcome::Dead(why.to_owned()))
+    }
+
+    /// Says why a mail waits on, whether it is held or in doubt.
+    async fn wait(&self, mail: &Leaving<'_>, until: Timestamp, reason: String) -> Result<Outcome, Problem> {
+        let mut tx = self.db().begin().await?;
+        let waiting = Waiting { reason: &reason, until };
+        store::note_waiting(&mut tx, &mail.row.id, waiting, self.now()).await?;
+        tx.commit().await?;
+        Ok(Outcome::Snooze { until, reason })
+    }
+
+    /// Sends a mail that waits, if nothing keeps it.
+    async fn leave(&self, mail: &mut Leaving<'_>, large: &Semaphore) -> Result<Outcome, Problem> {
+        let now = self.now();
+        let (row, credential) = (&mail.row, &mail.credential);
+        if credential.status != CredentialStatus::Active {
+            return self.wait_for_account(mail, credential.status_reason.as_deref().unwrap_or_default()).await;
+        }
+        if let Some(until) = credential.limited_until.filter(|until| *until > now) {
+            return self.wait(mail, until, "Google wants no calls for this account until then".to_owned()).await;
+        }
+        if matches!(row.source, Source::AutoReply | Source::FollowUp)
+            && let Some(reason) = self.still_right(credential, &row.id).await?
+        {
+            let mut tx = self.db().begin().await?;
+            let ending =
+                Ending { state: SendState::Cancelled, code: "not_right", reason: &reason, in_doubt: false };
+            store::end_held(&mut tx, &row.id, ending, now).await?;
+            tx.commit().await?;
+            return Ok(Outcome::Done(reason));
+        }
+        let envelope = Envelope::of(row)?;
+        let _alone = if envelope.size() > LARGE { large.acquire().await.ok() } else { None };
+        let octets = match self.octets(row, &envelope, now).await? {
+            Ok(octets) => octets,
+            Err((code, reason)) => return self.fail(row, code, &reason, false).await,
+        };
+        if let Some(outcome) = self.begin(mail, now).await? {
+            return Ok(outcome);
+        }
+        mail.row.attempted_at = Some(now);
+        mail.row.sends += 1;
+        mail.row.lookups = 0;
+        let mailbox = self.mailbox(&mail.credential);
+        let mut answer = mailbox.send(&octets, envelope.thread_id.as_deref()).await;
+        if let Err(Error::Permanent { code, .. }) = &answer
+            && code == "threadNotFound"
+        {
+            // Its owner deleted the thread, which did not keep the mail from being one.
+            tracing::info!(outbox.id = mail.row.id, "the thread is gone, the mail begins another");
+            answer = mailbox.send(&octets, None).await;
+        }
+        match answer {
+            Ok(sent) => self.sent(mail, &sent.id, &sent.thread_id).await,
+            Err(error) => self.not_sent(mail, error).await,
+        }
+    }
+
+    /// The mail as it travels, or why it cannot be written.
+    async fn octets(
+        &self,
+        row: &OutboxRow,
+        envelope: &Envelope,
+        date: Timestamp,
+    ) -> Result<Result<Vec<u8>, (&'static str, String)>, Problem> {
+        let files = self.read_files(&envelope.files).await.map_err(|e| httpkit::upload::storage(&e))?;
+        let Some(files) = files else {
+            return Ok(Err(("file", "a file of the mail is not there any more".to_owned())));
+        };
+        let marks = Marks {
+            outbox_id: &row.id,
+            user_id: &row.user_id,
+            message_id: &row.message_id,
+            source: row.source,
+            date,
+        };
+        let mut mail = self.outgoing(envelope, &marks);
+        mail.files = files;
+        let written = tokio::task::spawn_blocking(move || mail.write()).await;
+        let written = written.map_err(|error| {
+            tracing::error!(%error, "writing a mail broke off");
+            Problem::internal()
+        })?;
+        Ok(written.map_err(|invalid| ("invalid", invalid.to_string())))
+    }
+
+    /// Takes a mail for this attempt alone, and counts it; the outcome where it may not leave.
+    async fn begin(&self, mail: &Leaving<'_>, now: Timestamp) -> Result<Option<Outcome>, Problem> {
+        let row = &mail.row;
+        let mut tx = self.db().begin().await?;
+        let Some(credential) = store::lock_credential(&mut tx, &row.credential_key).await? else {
+            drop(tx);
+            return self.disconnected(row).await.map(Some);
+        };
+        if let Some(reason) = self.suppressed(&mut tx, &row.user_id, &row.id).await? {
+            let waiter = (row.id.clone(), row.dispatch_no, row.source);
+            super::control::end_waiting(&mut tx, &[waiter], ("suppressed", &reason), now).await?;
+            tx.commit().await?;
+            return Ok(Some(Outcome::Done(reason)));
+        }
+        if let Some(until) = self.room_at(&mut tx, &credential).await? {
+            let cap = super::caps::cap(&self.0.config.send, &credential, now).cap;
+            let reason = format!("the account sent {cap} mails in 24 hours, which is its limit for now");
+            drop(tx);
+            return self.wait(mail, until, reason).await.map(Some);
+        }
+        if !store::begin_sending(&mut tx, &row.id, mail.d.fence, now).await? {
+            return Ok(Some(Outcome::Done("it does not wait any more".to_owned())));
+        }
+        tx.commit().await?;
+        Ok(None)
+    }
+
+    /// Gmail has it.
+    async fn sent(&self, mail: &mut Leaving<'_>, id: &str, thread: &str) -> Result<Outcome, Problem> {
+        let mut tx = self.db().begin().await?;
+        let noted = store::note_sent(&mut tx, &mail.row.id, (id, thread), self.now()).await?;
+        if noted {
+            self.want_sync(&mut tx, &mail.credential.key).await?;
+        }
+        tx.commit().await?;
+        mail.row.gmail_id = Some(id.to_owned());
+        self.read_back(mail).await
+    }
+
+    /// Asks which Message-ID the mail has got: replies and reports name that one.
+    async fn read_back(&self, mail: &Leaving<'_>) -> Result<Outcome, Problem> {
+        let row = &mail.row;
+        let Some(gmail_id) = &row.gmail_id else { return Err(Problem::internal()) };
+        let answer = self.mailbox(&mail.credential).message(gmail_id, Format::Metadata(&["Message-ID"])).await;
+        let bare = |id: &str| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
+        let message_id = match answer {
+            Ok(message) => message.header("Message-ID").map(bare).filter(|id| !id.is_empty()),
+            Err(Error::NotFound | Error::Permanent { .. } | Error::Reauthorize { .. }) => None,
+            Err(error) => {
+                let until = match &error {
+                    Error::DailyLimit { until, .. } => *until,
+                    Error::Retry { after: Some(after), .. } => self.now() + *after,
+                    _ => self.now() + LAG,
+                };
+                return Ok(Outcome::Snooze { until, reason: format!("sent; {error}") });
+            }
+        };
+        let message_id = message_id.unwrap_or_else(|| row.message_id.clone());
+        let mut tx = self.db().begin().await?;
+        store::note_message_id(&mut tx, &row.id, &message_id, self.now()).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done(format!("sent as {gmail_id}")))
+    }
+
+    /// Gmail did not take it, or its answer was lost.
+    async fn not_sent(&self, mail: &mut Leaving<'_>, error: Error) -> Result<Outcome, Problem> {
+        match self.judge(mail, error).await? {
+            Refusal::Lost(reason) => {
+                tracing::warn!(outbox.id = mail.row.id, reason, "it is not known whether a mail left");
+                if let Some(outcome) = self.look(mail).await? {
+                    return Ok(outcome);
+                }
+                // Unreached: the first look never ends in vain for good.
+                Ok(Outcome::Snooze { until: self.now() + LAG, reason })
+            }
+            Refusal::Never(code, reason) => self.fail(&mail.row, &code, &reason, false).await,
+            Refusal::Later(until, reason) => {
+                let mut tx = self.db().begin().await?;
+                let waiting = Some(Waiting { reason: &reason, until });
+                store::give_back(&mut tx, &mail.row.id, mail.d.fence, waiting, self.now()).await?;
+                tx.commit().await?;
+                self.again(mail, until, reason).await
+            }
+        }
+    }
+
+    /// A mail that was given back is tried again, until patience ends: a week, and some tries however late it was.
+    async fn again(&self, mail: &Leaving<'_>, until: Timestamp, reason: String) -> Result<Outcome, Problem> {
+        if self.now() > mail.row.due_at + PATIENCE && mail.row.sends >= MOST_SENDS {
+            return self.fail(&mail.row, "gave_up", &reason, false).await;
+        }
+        Ok(Outcome::Snooze { until, reason })
+    }
+
+    async fn wait_for_account(&self, mail: &Leaving<'_>, reason: &str) -> Result<Outcome, Problem> {
+        let now = self.now();
+        // Since the mail was due, or Google ended the grant.
+        if now > mail.row.due_at.max(mail.credential.updated_at) + PATIENCE {
+            let reason = format!("the account was not connected again within a week: {reason}");
+            return self.fail(&mail.row, "reconnect", &reason, mail.row.state != SendState::Held).await;
+        }
+        self.wait(mail, now + RECONNECT, format!("the account must be connected again: {reason}")).await
+    }
+
+    /// What an error of Google's means for a mail; what it means for its account is noted.
+    async fn judge(&self, mail: &Leaving<'_>, error: Error) -> Result<Refusal, Problem> {
+        let now = self.now();
+        let pause = Duration::from_secs(10 << mail.row.sends.clamp(0, 8)).min(Duration::from_secs(3600));
+        Ok(match error {
+            Error::InDoubt { reason } => Refusal::Lost(reason),
+            Error::Retry { reason, after, .. } => {
+                if let Some(until) = self.0.governors.of(&mail.credential.address).held_until() {
+                    self.limited(mail, until).await?;
+                }
+                Refusal::Later(now + after.unwrap_or(pause), reason)
+            }
+            Error::DailyLimit { until, reason } => {
+                self.limited(mail, until).await?;
+                Refusal::Later(until, reason)
+            }
+            Error::Reauthorize { reason } => {
+                Refusal::Later(now + RECONNECT, format!("the account must be connected again: {reason}"))
+            }
+            Error::Permanent { code, message } => Refusal::Never(code, message),
+            error @ (Error::NotFound | Error::HistoryGone) => {
+                Refusal::Never("not_found".to_owned(), error.to_string())
+            }
+        })
+    }
+
+    async fn limited(&self, mail: &Leaving<'_>, until: Timestamp) -> Result<(), Problem> {
+        let mut tx = self.db().begin().await?;
+        store::note_limited(&mut tx, &mail.credential.key, until).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Looks for a mail that may have left. `None`: it has not, and waits again.
+    async fn look(&self, mail: &mut Leaving<'_>) -> Result<Option<Outcome>, Problem> {
+        let (now, fence) = (self.now(), mail.d.fence);
+        let mut tx = self.db().begin().await?;
+        if !store::take_over(&mut tx, &mail.row.id, fence, now).await? {
+            return Ok(Some(Outcome::Done("a later attempt has it".to_owned())));
+        }
+        tx.commit().await?;
+        mail.row.state = SendState::Unknown;
+        if mail.credential.status != CredentialStatus::Active {
+            let reason = mail.credential.status_reason.clone().unwrap_or_default();
+            return self.wait_for_account(mail, &reason).await.map(Some);
+        }
+        let since = mail.row.attempted_at.unwrap_or(mail.row.created_at).minus(SKEW);
+        let found = self.mailbox(&mail.credential).find_sent(&mail.row.message_id, since).await;
+        match found {
+            Ok(Some(message)) => self.sent(mail, &message.id, &message.thread_id).await.map(Some),
+            Ok(None) => self.missed(mail).await,
+            Err(error) => self.unlooked(mail, error).await.map(Some),
+        }
+    }
+
+    /// It was not found: what was sent just now may not be seen yet.
+    async fn missed(&self, mail: &mut Leaving<'_>) -> Result<Option<Outcome>, Problem> {
+        let (now, fence) = (self.now(), mail.d.fence);
+        let lookups = mail.row.lookups + 1;
+        let mut tx = self.db().begin().await?;
+        if lookups < 2 {
+            let (until, reason) = (now + LAG, "Gmail's answer was lost; the mailbox is searched once more");
+            let waiting = Waiting { reason, until };
+            store::note_unknown(&mut tx, &mail.row.id, (fence, lookups), waiting, now).await?;
+            tx.commit().await?;
+            return Ok(Some(Outcome::Snooze { until, reason: reason.to_owned() }));
+        }
+        if mail.row.sends >= MOST_SENDS {
+            drop(tx);
+            let reason = format!("Gmail's answer was lost {MOST_SENDS} times, and the mailbox has no such mail");
+            return self.fail(&mail.row, "lost", &reason, false).await.map(Some);
+        }
+        if !store::give_back(&mut tx, &mail.row.id, fence, None, now).await? {
+            return Ok(Some(Outcome::Done("a later attempt has it".to_owned())));
+        }
+        tx.commit().await?;
+        mail.row.lookups = 0;
+        Ok(None)
+    }
+
+    /// It could not be looked for.
+    async fn unlooked(&self, mail: &Leaving<'_>, error: Error) -> Result<Outcome, Problem> {
+        let now = self.now();
+        let reason = format!("Gmail's answer was lost, and the mailbox cannot be searched: {error}");
+        if now > mail.row.attempted_at.unwrap_or(mail.row.due_at) + PATIENCE {
+            return self.fail(&mail.row, "in_doubt", &format!("it may have left: {reason}"), true).await;
+        }
+        let until = match self.judge(mail, error).await? {
+            Refusal::Later(until, _) => until,
+            Refusal::Never(..) | Refusal::Lost(_) => now + RECONNECT,
+        };
+        let mut tx = self.db().begin().await?;
+        let waiting = Waiting { reason: &reason, until };
+        let looked = (mail.d.fence, mail.row.lookups);
+        store::note_unknown(&mut tx, &mail.row.id, looked, waiting, now).await?;
+        tx.commit().await?;
+        Ok(Outcome::Snooze { until, reason })
+    }
+}

@@ -1,0 +1,116 @@
+//! Mails of the outbox are taken back, tried again, and woken when what kept them is over.
+
+use db::Tx;
+use kernel::{Problem, ProblemKind, Timestamp};
+
+use super::{SEND, dispatch_id, scheduled};
+use crate::{
+    Gmail,
+    model::{SendState, Source},
+    store::{self, Ending, OutboxRow, Waiter},
+};
+
+fn missing() -> Problem {
+    Problem::not_found("outbox mail")
+}
+
+/// Ends mails that wait and are locked, because of `(code, reason)`: what a person asked for has failed, which they should
+/// know; what a machine wanted is taken back. How many.
+pub(super) async fn end_waiting(
+    tx: &mut Tx,
+    waiting: &[Waiter],
+    (code, reason): (&str, &str),
+    now: Timestamp,
+) -> Result<usize, db::DbError> {
+    let mut ended = 0;
+    for (id, _, source) in waiting {
+        let state = match source {
+            Source::Person | Source::Approved => SendState::Failed,
+            Source::AutoReply | Source::FollowUp => SendState::Cancelled,
+        };
+        let ending = Ending { state, code, reason, in_doubt: false };
+        ended += usize::from(store::end_held(tx, id, ending, now).await?);
+    }
+    let dispatches: Vec<String> = waiting.iter().map(|(id, no, _)| dispatch_id(id, *no)).collect();
+    dispatch::cancel(tx, now, &dispatches).await?;
+    Ok(ended)
+}
+
+impl Gmail {
+    /// One of a user's.
+    ///
+    /// # Errors
+    /// 404
+    pub(crate) async fn outbox_of(&self, user: &str, id: &str) -> Result<OutboxRow, Problem> {
+        let row = store::outbox(&mut self.db().read().await?, id).await?;
+        row.filter(|row| row.user_id == user).ok_or_else(missing)
+    }
+
+    /// Takes back a mail that waits.
+    ///
+    /// # Errors
+    /// 404, 409 if it waits no more
+    pub(crate) async fn cancel_outbox(&self, user: &str, id: &str) -> Result<OutboxRow, Problem> {
+        let now = self.now();
+        let mut tx = self.db().begin().await?;
+        let row = store::outbox(&mut tx, id).await?.filter(|row| row.user_id == user).ok_or_else(missing)?;
+        let ending = Ending {
+            state: SendState::Cancelled,
+            code: "cancelled",
+            reason: "taken back by its sender",
+            in_doubt: false,
+        };
+        if !store::end_held(&mut tx, id, ending, now).await? {
+            drop(tx);
+            let row = self.outbox_of(user, id).await?;
+            return Err(not_in(row.state, "only a mail that is held can be taken back"));
+        }
+        dispatch::cancel(&mut tx, now, &[dispatch_id(id, row.dispatch_no)]).await?;
+        tx.commit().await?;
+        self.outbox_of(user, id).await
+    }
+
+    /// Tries a mail that failed once more.
+    ///
+    /// # Errors
+    /// 404, 409 if it has not failed, 422 if it would fail again
+    pub(crate) async fn retry_outbox(&self, user: &str, id: &str) -> Result<OutboxRow, Problem> {
+        let now = self.now();
+        let mut tx = self.db().begin().await?;
+        if let Some(reason) = self.suppressed(&mut tx, user, id).await? {
+            // Whether it is the caller's is asked below; to anyone else their own list says nothing.
+            self.outbox_of(user, id).await?;
+            return Err(Problem::rule("to", reason));
+        }
+        if !store::retry_outbox(&mut tx, user, id, now).await? {
+            drop(tx);
+            let row = self.outbox_of(user, id).await?;
+            return Err(not_in(row.state, "only a mail that failed can be tried again"));
+        }
+        let row = store::outbox(&mut tx, id).await?.ok_or_else(missing)?;
+        dispatch::enqueue(&mut tx, now, &[scheduled(&row, now)]).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// What keeps an account's mails from leaving may be over: they are tried now.
+    pub(crate) async fn wake_outbox(&self, tx: &mut Tx, credential: &str) -> db::Result<()> {
+        let waiting = store::kept_waiting(tx, credential).await?;
+        let ids: Vec<String> = waiting.iter().map(|(id, no)| dispatch_id(id, *no)).collect();
+        if !ids.is_empty() {
+            dispatch::store::expedite(tx, self.now(), SEND, &ids).await?;
+        }
+        Ok(())
+    }
+
+    /// An account goes: what waits to leave from it never will.
+    pub(crate) async fn drop_outbox(&self, tx: &mut Tx, credential: &str) -> db::Result<()> {
+        let waiting = store::lock_waiting_of(tx, credential).await?;
+        end_waiting(tx, &waiting, ("disconnected", "the account was disconnected"), self.now()).await?;
+        Ok(())
+    }
+}
+
+fn not_in(state: SendState, rule: &str) -> Problem {
+    Problem::new(ProblemKind::Conflict, rule).field("state", format!("is {}", state.as_str()))
+}
