@@ -2,12 +2,12 @@
 
 use axum::{
     extract::{RawQuery, State},
-    http::{StatusCode, header},
-    response::{IntoResponse as _, Response},
+    http::StatusCode,
+    response::Response,
 };
-
 use kernel::Problem;
 
+use super::page::page;
 use crate::Gmail;
 
 /// Come back from Google
@@ -31,7 +31,7 @@ pub(super) async fn oauth_callback(State(gmail): State<Gmail>, RawQuery(query): 
         Ok::<_, Problem>((row.email, owner.map_or(row.user_id, |person| person.username)))
     };
     match connected.await {
-        Ok((email, owner)) => page(
+        Ok((email, owner)) => told(
             StatusCode::OK,
             "Connected",
             &format!(
@@ -44,25 +44,11 @@ pub(super) async fn oauth_callback(State(gmail): State<Gmail>, RawQuery(query): 
                 StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let reasons: Vec<&str> = problem.errors.values().map(String::as_str).collect();
             let reason = if reasons.is_empty() { problem.message.clone() } else { reasons.join("; ") };
-            page(status, "Not connected", &reason)
+            told(status, "Not connected", &reason)
         }
     }
 }
 
-/// A page without anything that runs or is loaded.
-fn page(status: StatusCode, title: &str, text: &str) -> Response {
-    let escaped = mail::html::escape(text);
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title}</title><body style=\"font-family:sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem\">\
-         <h1>{title}</h1><p>{escaped}</p></body></html>"
-    );
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ),
-    ];
-    (status, headers, html).into_response()
+fn told(status: StatusCode, title: &str, text: &str) -> Response {
+    page(status, title, &format!("<p>{}</p>", mail::html::escape(text)))
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Number;
 use crate::{
     Gmail,
-    model::CredentialStatus,
+    model::{AutoReply, CredentialStatus},
     store::{self, CredentialRow},
 };
 
@@ -39,12 +39,33 @@ pub(super) struct CredentialInfo {
     /// Until when Google wants no call for this account.
     #[schema(value_type = Option<String>, format = DateTime)]
     limited_until: Option<Timestamp>,
+    /// Until when Google takes no mail from this account.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sends_limited_until: Option<Timestamp>,
+    /// Mails of the last 24 hours.
+    sends_today: i64,
+    /// The most mails in 24 hours, as of now: what is over it waits.
+    cap: i64,
+    /// The cap that was set for this account.
+    daily_cap: Option<i64>,
+    /// The other addresses that it may write as.
+    aliases: Vec<String>,
+    auto_reply: AutoReply,
 }
 
 impl CredentialInfo {
-    fn of(gmail: &Gmail, row: CredentialRow) -> Self {
-        Self {
-            limited_until: gmail.0.governors.of(&row.address).held_until(),
+    pub(super) async fn of(gmail: &Gmail, conn: &mut db::Conn, row: CredentialRow) -> db::Result<Self> {
+        let (sends_today, cap) = gmail.sends_today(conn, &row).await?;
+        let governor = gmail.0.governors.of(&row.address);
+        let stored = row.limited_until.filter(|until| *until > gmail.now());
+        Ok(Self {
+            limited_until: governor.held_until().max(stored),
+            sends_limited_until: governor.sends_held_until().max(stored),
+            sends_today,
+            cap: cap.cap,
+            daily_cap: row.daily_cap,
+            aliases: serde_json::from_str(&row.aliases).unwrap_or_default(),
+            auto_reply: row.auto_reply,
             id: row.id,
             email: row.email,
             is_default: row.is_default,
@@ -55,7 +76,7 @@ impl CredentialInfo {
             last_push: row.pushed_at,
             watch_expires: row.watch_expires_at,
             watch_error: row.watch_error,
-        }
+        })
     }
 }
 
@@ -68,8 +89,11 @@ pub(super) async fn list_credentials(
     State(gmail): State<Gmail>,
     caller: Caller,
 ) -> BareReply<Listed<CredentialInfo>> {
-    let rows = store::credentials(&mut gmail.db().read().await?, caller.id()).await?;
-    let results: Vec<_> = rows.into_iter().map(|row| CredentialInfo::of(&gmail, row)).collect();
+    let mut conn = gmail.db().read().await?;
+    let mut results = Vec::new();
+    for row in store::credentials(&mut conn, caller.id()).await? {
+        results.push(CredentialInfo::of(&gmail, &mut conn, row).await?);
+    }
     let count = i64::try_from(results.len()).unwrap_or(i64::MAX);
     bare(Listed { results, count })
 }
@@ -80,6 +104,12 @@ pub(super) struct DoneData {
     /// Always `success`.
     status: &'static str,
     message: String,
+}
+
+impl DoneData {
+    pub(super) fn new(message: &str) -> Self {
+        Self { status: "success", message: message.to_owned() }
+    }
 }
 
 /// Use an account where none is named

@@ -1,10 +1,18 @@
 //! The routes of outreach: seed 000, and what it leaves out. Answers are bare objects ([`httpkit::Bare`]); every path ends
 //! in a slash, and is answered without it, too.
 
+mod behaviour;
 mod callback;
 mod complete;
 mod credentials;
 mod initiate;
+mod outbox;
+mod page;
+mod paging;
+mod send;
+mod suppressions;
+mod unsubscribe;
+mod uploads;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -38,6 +46,19 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(credentials::list_credentials))
         .routes(routes!(credentials::delete_credential))
         .routes(routes!(credentials::set_default_credential))
+        .routes(routes!(behaviour::patch_credential))
+        .routes(routes!(send::send_mail))
+        .routes(routes!(outbox::list_outbox))
+        .routes(routes!(outbox::get_outbox))
+        .routes(routes!(outbox::cancel_outbox))
+        .routes(routes!(outbox::retry_outbox))
+        .routes(routes!(suppressions::list_mail_suppressions))
+        .routes(routes!(suppressions::add_mail_suppression))
+        .routes(routes!(suppressions::delete_mail_suppression))
+        .routes(routes!(unsubscribe::ask_outreach_unsubscribe))
+        .routes(routes!(unsubscribe::outreach_unsubscribe))
+        .routes(routes!(uploads::delete_mail_attachment))
+        .merge(uploads::router())
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }
