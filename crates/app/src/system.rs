@@ -122,13 +122,14 @@ impl System {
         };
         let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
-        let outreach = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
-        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), outreach);
+        let settled = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
+        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), settled);
         let gmail = gmail.context("Google's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;
         let engine = engine(settings, &accounts, &assistant, &letters, &post);
-        let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks).build();
+        let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks);
+        let engine = outreach(engine, &gmail).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, gmail, engine, bounces, verp, closing })
     }
@@ -223,6 +224,21 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
         .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: of() })
         .single(desk::WATCHDOG, internal, desk::Watchdog { desk: of() })
         .single(desk::TURN, turn_options(), desk::Turns { desk: of() })
+}
+
+/// Outreach: mails that leave people's Gmail accounts, one at a time from each. What keeps them decides how long they wait;
+/// the engine's patience is for what nobody foresaw.
+fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
+    use std::time::Duration;
+    let seconds = Duration::from_secs;
+    let retry = Retry { first: seconds(10), cap: seconds(3600), max_age: days(3), min_attempts: 20 };
+    let send = SingleOptions { concurrency: 16, per_destination: 1, retry, timeout: seconds(400) };
+    let internal = SingleOptions { concurrency: 2, per_destination: 2, retry: Retry::INTERNAL, ..send };
+    let of = || gmail.clone();
+    builder
+        .single(gmail::SEND, send, gmail::SendMail::new(of()))
+        .single(gmail::ALIASES, internal, gmail::Aliases { gmail: of() })
+        .single(gmail::COLLECT, internal, gmail::CollectUpload { gmail: of() })
 }
 
 /// News of a letter is worth a day's patience.

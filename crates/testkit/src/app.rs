@@ -255,7 +255,8 @@ impl TestApp {
         };
         change(&mut settings);
         let (clock, sim) = Clock::simulated(START.parse().expect("a time"));
-        let system = System::build(&settings, clock, PUBLIC_URL).await.expect("the system starts");
+        let public_url = settings.public_url.clone().unwrap_or_else(|| PUBLIC_URL.to_owned());
+        let system = System::build(&settings, clock, &public_url).await.expect("the system starts");
         let router = api::router(&system, settings.limits, None);
         let (outbox, dir) = (settings.data_dir.join("outbox"), db.dir.path().to_owned());
         Self { router, system, clock: sim, outbox, dir, _db: db }

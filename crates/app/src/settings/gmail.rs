@@ -1,7 +1,10 @@
 //! The section `gmail`: where Google is, and what outreach may do. People's own clients and tokens are no settings.
 
-use gmail::Config;
+use std::time::Duration;
+
+use gmail::{Config, SendConfig};
 use google::{Endpoints, Quota};
+use kernel::time::{days, parse_duration};
 
 use super::Reader;
 
@@ -12,7 +15,17 @@ impl Reader {
         Config {
             endpoints: self.google(),
             quota: Quota { units_per_minute: units, ..quota },
+            send: self.gmail_send(),
             ..Config::default()
+        }
+    }
+
+    fn gmail_send(&mut self) -> SendConfig {
+        let send = SendConfig::default();
+        SendConfig {
+            daily_cap: self.read("gmail.daily_cap", mails).unwrap_or(send.daily_cap),
+            warm_up: self.read("gmail.warm_up", mails).unwrap_or(send.warm_up),
+            hold: self.read("gmail.hold", hold).unwrap_or(send.hold),
         }
     }
 
@@ -35,6 +48,16 @@ fn units(text: &str) -> Result<u32, String> {
     units.ok_or_else(|| "must be a whole number from 200 to 1000000".to_owned())
 }
 
+fn mails(text: &str) -> Result<i64, String> {
+    let mails = text.parse().ok().filter(|n| (1..=100_000).contains(n));
+    mails.ok_or_else(|| "must be a whole number from 1 to 100000".to_owned())
+}
+
+fn hold(text: &str) -> Result<Duration, String> {
+    let hold = parse_duration(text)?;
+    if hold <= days(1) { Ok(hold) } else { Err("must be at most 1d".to_owned()) }
+}
+
 fn url(text: &str) -> Result<String, String> {
     let uri: Option<axum::http::Uri> = text.parse().ok();
     let whole = uri.is_some_and(|u| matches!(u.scheme_str(), Some("http" | "https")) && u.query().is_none());
@@ -49,6 +72,18 @@ fn url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::super::Settings;
+
+    #[test]
+    fn sending_is_bounded() {
+        let load = |name: &str, value: &str| Settings::load(None, [(format!("HONGYAN_GMAIL__{name}"), value.to_owned())]);
+        assert_eq!(load("DAILY_CAP", "1500").unwrap().gmail.send.daily_cap, 1500);
+        assert_eq!(load("WARM_UP", "5").unwrap().gmail.send.warm_up, 5);
+        assert_eq!(load("HOLD", "30s").unwrap().gmail.send.hold.as_secs(), 30);
+        for (name, bad) in [("DAILY_CAP", "0"), ("WARM_UP", "-1"), ("HOLD", "2d")] {
+            let told = load(name, bad).unwrap_err().to_string();
+            assert!(told.contains(&format!("gmail.{}", name.to_lowercase())), "{told}");
+        }
+    }
 
     #[test]
     fn google_is_elsewhere_where_it_is_said() {

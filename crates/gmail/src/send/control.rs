@@ -103,11 +103,12 @@ impl Gmail {
         Ok(())
     }
 
-    /// An account goes: what waits to leave from it never will.
+    /// An account goes, and its mails with it: what waits to leave from it never will.
     pub(crate) async fn drop_outbox(&self, tx: &mut Tx, credential: &str) -> db::Result<()> {
-        let waiting = store::lock_waiting_of(tx, credential).await?;
-        end_waiting(tx, &waiting, ("disconnected", "the account was disconnected"), self.now()).await?;
-        Ok(())
+        let waiting = store::lock_unfinished(tx, credential).await?;
+        let dispatches: Vec<String> = waiting.iter().map(|(id, no, _)| dispatch_id(id, *no)).collect();
+        dispatch::cancel(tx, self.now(), &dispatches).await?;
+        store::remove_outbox(tx, credential).await
     }
 }
 

@@ -37,7 +37,6 @@ use crate::{
 pub use aliases::{ALIASES, Aliases};
 pub use attempt::{SEND, SendMail};
 pub(crate) use compose::{Request, Timing};
-pub(crate) use unsubscribe::Reader;
 pub use uploads::{COLLECT, CollectUpload};
 pub(crate) use uploads::{LARGEST_UPLOAD, Named};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use db::{Conn, Result, Tx};
 use kernel::{Problem, ProblemKind};
-use mail::{Classified, Incoming, Kind, Mailbox, OwnAddresses, normal_form};
+use mail::{Classified, Incoming, Kind, Mailbox, normal_form};
 
 use super::{NewSend, addresses::keys, aliases, control};
 use crate::{

@@ -404,18 +404,37 @@ pub(crate) async fn lock_waiting_to(tx: &mut Tx, user: &str, address: &str) -> R
     .await
 }
 
-/// Those of an account that wait, locked, in order.
-pub(crate) async fn lock_waiting_of(tx: &mut Tx, credential: &str) -> Result<Vec<Waiter>> {
+/// Those of an account that have not ended, locked, in order.
+pub(crate) async fn lock_unfinished(tx: &mut Tx, credential: &str) -> Result<Vec<Waiter>> {
     tx.all(
         sql!(
-            sqlite: "SELECT id, dispatch_no, source FROM gmail_outbox WHERE credential_key = $1 AND state = 'held'
+            sqlite: "SELECT id, dispatch_no, source FROM gmail_outbox WHERE credential_key = $1 AND state IN ('held', 'sending', 'unknown')
                      ORDER BY id",
-            postgres: "SELECT id, dispatch_no, source FROM gmail_outbox WHERE credential_key = $1 AND state = 'held'
+            postgres: "SELECT id, dispatch_no, source FROM gmail_outbox
+                       WHERE credential_key = $1 AND state IN ('held', 'sending', 'unknown')
                        ORDER BY id FOR UPDATE"
         ),
         args![credential],
     )
     .await
+}
+
+/// Removes all of an account's.
+pub(crate) async fn remove_outbox(tx: &mut Tx, credential: &str) -> Result<()> {
+    for statement in [
+        sql!(
+            "DELETE FROM gmail_upload_uses
+             WHERE outbox_id IN (SELECT id FROM gmail_outbox WHERE credential_key = $1)"
+        ),
+        sql!(
+            "DELETE FROM gmail_recipients
+             WHERE outbox_id IN (SELECT id FROM gmail_outbox WHERE credential_key = $1)"
+        ),
+        sql!("DELETE FROM gmail_outbox WHERE credential_key = $1"),
+    ] {
+        tx.exec(statement, args![credential]).await?;
+    }
+    Ok(())
 }
 
 /// Those of an account that something keeps from leaving: their ids, and the numbers of their dispatches.

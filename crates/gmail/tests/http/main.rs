@@ -10,4 +10,11 @@
 
 mod connect;
 mod house;
+mod outbox;
+mod post_office;
 mod refusals;
+mod send;
+mod suppress;
+mod threading;
+mod unsubscribe;
+mod uploads;
