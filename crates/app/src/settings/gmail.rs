@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn sending_is_bounded() {
-        let load = |name: &str, value: &str| Settings::load(None, [(format!("HONGYAN_GMAIL__{name}"), value.to_owned())]);
+        let load = |name: &str, value: &str| {
+            Settings::load(None, [(format!("HONGYAN_GMAIL__{name}"), value.to_owned())])
+        };
         assert_eq!(load("DAILY_CAP", "1500").unwrap().gmail.send.daily_cap, 1500);
         assert_eq!(load("WARM_UP", "5").unwrap().gmail.send.warm_up, 5);
         assert_eq!(load("HOLD", "30s").unwrap().gmail.send.hold.as_secs(), 30);

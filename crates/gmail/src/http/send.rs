@@ -153,7 +153,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().map(str::trim).filter(|t| !t.is_empty() && t.len() <= LONGEST_KEY);
     let bad = || {
-        Problem::bad_request("Idempotency-Key", format!("must be up to {LONGEST_KEY} visible ASCII characters"))
+        Problem::bad_request(
+            "Idempotency-Key",
+            format!("must be up to {LONGEST_KEY} visible ASCII characters"),
+        )
     };
     text.map(|text| Some(text.to_owned())).ok_or_else(bad)
 }
@@ -228,8 +231,13 @@ fn refusal(row: &OutboxRow) -> Problem {
     let message = format!("the mail {} was not sent: {reason}", row.id);
     let code = row.error_code.as_deref().unwrap_or_default().replace('_', "").to_ascii_lowercase();
     let kind = match code.as_str() {
-        "domainpolicy" | "insufficientpermissions" | "accessnotconfigured" | "servicedisabled" | "forbidden"
-        | "permissiondenied" | "delegationdenied" => ProblemKind::Forbidden,
+        "domainpolicy"
+        | "insufficientpermissions"
+        | "accessnotconfigured"
+        | "servicedisabled"
+        | "forbidden"
+        | "permissiondenied"
+        | "delegationdenied" => ProblemKind::Forbidden,
         "cancelled" | "takenback" | "disconnected" => ProblemKind::Conflict,
         "gaveup" | "lost" | "indoubt" => ProblemKind::Unavailable,
         _ => ProblemKind::Rule,

@@ -28,7 +28,10 @@ fn unknown(problem: &Problem) -> Response {
     responses(
         (status = 200, description = "A page with a button that posts here", content_type = "text/html", body = String),
         (status = 404, description = "None of our links", content_type = "text/html", body = String)))]
-pub(super) async fn ask_outreach_unsubscribe(State(gmail): State<Gmail>, Path(token): Path<String>) -> Response {
+pub(super) async fn ask_outreach_unsubscribe(
+    State(gmail): State<Gmail>,
+    Path(token): Path<String>,
+) -> Response {
     match gmail.reader(&token) {
         Ok(reader) => {
             let address = mail::html::escape(&reader.address);

@@ -75,7 +75,9 @@ pub(super) async fn upload_mail_attachment(
     };
     let Some(writer) = file.writer else {
         let text = "is larger than 25 MiB";
-        return Err(Problem::new(ProblemKind::TooLarge, format!("the file {text}")).field("file", text).into());
+        return Err(Problem::new(ProblemKind::TooLarge, format!("the file {text}"))
+            .field("file", text)
+            .into());
     };
     if writer.size() == 0 {
         fields.rule("file", "is empty");

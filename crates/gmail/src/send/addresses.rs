@@ -80,7 +80,9 @@ fn mailbox(piece: &str) -> Result<Mailbox, String> {
 }
 
 fn unquoted(name: &str) -> String {
-    let Some(inner) = name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) else { return name.to_owned() };
+    let Some(inner) = name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) else {
+        return name.to_owned();
+    };
     let mut out = String::with_capacity(inner.len());
     let mut escaped = false;
     for c in inner.chars() {
@@ -108,8 +110,10 @@ mod tests {
 
     #[test]
     fn lists() {
-        let all = read("li@例子.cn, \"Han, \\\"M\\\"\" <han@example.cn>； 王芳 <wang@example.cn>,; LI@xn--fsqu00a.cn,")
-            .unwrap();
+        let all = read(
+            "li@例子.cn, \"Han, \\\"M\\\"\" <han@example.cn>； 王芳 <wang@example.cn>,; LI@xn--fsqu00a.cn,",
+        )
+        .unwrap();
         assert_eq!(
             all,
             [

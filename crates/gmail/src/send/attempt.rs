@@ -172,10 +172,14 @@ impl Gmail {
         let now = self.now();
         let (row, credential) = (&mail.row, &mail.credential);
         if credential.status != CredentialStatus::Active {
-            return self.wait_for_account(mail, credential.status_reason.as_deref().unwrap_or_default()).await;
+            return self
+                .wait_for_account(mail, credential.status_reason.as_deref().unwrap_or_default())
+                .await;
         }
         if let Some(until) = credential.limited_until.filter(|until| *until > now) {
-            return self.wait(mail, until, "Google wants no calls for this account until then".to_owned()).await;
+            return self
+                .wait(mail, until, "Google wants no calls for this account until then".to_owned())
+                .await;
         }
         if matches!(row.source, Source::AutoReply | Source::FollowUp)
             && let Some(reason) = self.still_right(credential, &row.id).await?
@@ -285,7 +289,8 @@ impl Gmail {
     async fn read_back(&self, mail: &Leaving<'_>) -> Result<Outcome, Problem> {
         let row = &mail.row;
         let Some(gmail_id) = &row.gmail_id else { return Err(Problem::internal()) };
-        let answer = self.mailbox(&mail.credential).message(gmail_id, Format::Metadata(&["Message-ID"])).await;
+        let answer =
+            self.mailbox(&mail.credential).message(gmail_id, Format::Metadata(&["Message-ID"])).await;
         let bare = |id: &str| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
         let message_id = match answer {
             Ok(message) => message.header("Message-ID").map(bare).filter(|id| !id.is_empty()),
@@ -415,7 +420,8 @@ impl Gmail {
         }
         if mail.row.sends >= MOST_SENDS {
             drop(tx);
-            let reason = format!("Gmail's answer was lost {MOST_SENDS} times, and the mailbox has no such mail");
+            let reason =
+                format!("Gmail's answer was lost {MOST_SENDS} times, and the mailbox has no such mail");
             return self.fail(&mail.row, "lost", &reason, false).await.map(Some);
         }
         if !store::give_back(&mut tx, &mail.row.id, fence, None, now).await? {

@@ -146,7 +146,9 @@ impl Gmail {
                 let heard = async {
                     loop {
                         match notices.recv().await {
-                            Ok(notice) if &*notice.topic == store::OUTBOX_TOPIC && &*notice.payload == id => return,
+                            Ok(notice) if &*notice.topic == store::OUTBOX_TOPIC && &*notice.payload == id => {
+                                return;
+                            }
                             Ok(notice) if &*notice.topic == "*" => return,
                             Ok(_) => {}
                             // Missed some: look.
@@ -207,7 +209,12 @@ fn account(
         }
         (None, Some(conversation)) => {
             let found = all.iter().find(|c| c.key == conversation.credential_key);
-            (found.cloned().ok_or_else(|| Problem::rule("email", "the conversation's account is disconnected"))?, None)
+            (
+                found
+                    .cloned()
+                    .ok_or_else(|| Problem::rule("email", "the conversation's account is disconnected"))?,
+                None,
+            )
         }
         (None, None) => {
             let default = all.iter().find(|c| c.is_default).or(all.first());

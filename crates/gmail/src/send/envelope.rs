@@ -153,7 +153,8 @@ pub(crate) fn check(mail: &Outgoing, files: &[Enclosed]) -> Result<(), Problem> 
     let files: u64 = files.iter().map(|file| as_base64(file.size)).sum();
     let size = u64::try_from(written.len()).unwrap_or(u64::MAX).saturating_add(files);
     if size > u64::try_from(MAX_OUTGOING).unwrap_or(u64::MAX) {
-        let text = format!("make the mail {size} octets long as it travels; Gmail takes {MAX_OUTGOING} at most");
+        let text =
+            format!("make the mail {size} octets long as it travels; Gmail takes {MAX_OUTGOING} at most");
         return Err(Problem::rule("attachments", text));
     }
     Ok(())

@@ -268,7 +268,9 @@ async fn found(
 fn sender(credential: &CredentialRow, new: &NewSend) -> Result<Mailbox, Problem> {
     let Some(from) = &new.from else { return Ok(Mailbox::new(&credential.email)) };
     let wanted = address_key(&from.address);
-    if wanted == credential.address || aliases::of(credential).iter().any(|alias| address_key(alias) == wanted) {
+    if wanted == credential.address
+        || aliases::of(credential).iter().any(|alias| address_key(alias) == wanted)
+    {
         return Ok(from.clone());
     }
     let text = format!("must be {} or an accepted alias of it", credential.email);

@@ -56,8 +56,14 @@ impl Gmail {
             Kind::Bounce { recipients, original_message_id } => {
                 let dead = recipients.iter().filter(|r| r.dead_address);
                 let dead: Vec<_> = dead.map(|r| (r.address.as_str(), r.diagnostic.as_str())).collect();
-                self.reported(tx, credential, original_message_id.as_deref(), &dead, SuppressionReason::Bounce)
-                    .await
+                self.reported(
+                    tx,
+                    credential,
+                    original_message_id.as_deref(),
+                    &dead,
+                    SuppressionReason::Bounce,
+                )
+                .await
             }
             Kind::Complaint { original_message_id, recipient } => {
                 let told = [(recipient.as_deref().unwrap_or_default(), "")];
@@ -153,7 +159,12 @@ impl Gmail {
     }
 
     /// Why a mail may not go to those it is for, if it may not.
-    pub(super) async fn suppressed(&self, conn: &mut Conn, user: &str, outbox: &str) -> Result<Option<String>> {
+    pub(super) async fn suppressed(
+        &self,
+        conn: &mut Conn,
+        user: &str,
+        outbox: &str,
+    ) -> Result<Option<String>> {
         let all = store::recipients_of(conn, outbox).await?;
         let rows = store::suppressions_of(conn, user, &all).await?;
         let told: Vec<String> = rows.iter().map(|row| format!("{} {}", row.email, why(row))).collect();

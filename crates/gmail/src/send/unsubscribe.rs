@@ -45,7 +45,9 @@ impl Gmail {
         }
         let mut parts = said.split('\n').map(str::to_owned);
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(user_id), Some(address), Some(outbox_id), None) => Ok(Reader { user_id, address, outbox_id }),
+            (Some(user_id), Some(address), Some(outbox_id), None) => {
+                Ok(Reader { user_id, address, outbox_id })
+            }
             _ => Err(unknown()),
         }
     }
@@ -54,13 +56,8 @@ impl Gmail {
     pub(crate) async fn unsubscribe(&self, reader: &Reader) -> Result<(), Problem> {
         let detail = format!("by the link in {}", reader.outbox_id);
         let mut tx = self.db().begin().await?;
-        self.suppress(
-            &mut tx,
-            &reader.user_id,
-            &reader.address,
-            (SuppressionReason::OptOut, Some(&detail)),
-        )
-        .await?;
+        self.suppress(&mut tx, &reader.user_id, &reader.address, (SuppressionReason::OptOut, Some(&detail)))
+            .await?;
         tx.commit().await?;
         Ok(())
     }

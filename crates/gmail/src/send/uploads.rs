@@ -61,7 +61,9 @@ fn mime_type(sniffed: &str, name: &str) -> String {
     let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
     let named = BY_NAME.iter().find(|(known, _)| *known == end).map(|(_, mime)| *mime);
     match named {
-        Some(named) if sniffed == "application/octet-stream" || sniffed.starts_with("text/") => named.to_owned(),
+        Some(named) if sniffed == "application/octet-stream" || sniffed.starts_with("text/") => {
+            named.to_owned()
+        }
         _ => sniffed.to_owned(),
     }
 }

@@ -79,7 +79,11 @@ pub(crate) async fn outbox(conn: &mut Conn, id: &str) -> Result<Option<OutboxRow
 /// The one that a user put there under this key.
 pub(crate) async fn outbox_by_key(conn: &mut Conn, user: &str, key: &str) -> Result<Option<OutboxRow>> {
     conn.opt(
-        sql!(concat!("SELECT ", columns!(), " FROM gmail_outbox WHERE user_id = $1 AND idempotency_key = $2")),
+        sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM gmail_outbox WHERE user_id = $1 AND idempotency_key = $2"
+        )),
         args![user, key],
     )
     .await
@@ -239,7 +243,9 @@ pub(crate) async fn note_sent(tx: &mut Tx, id: &str, ids: (&str, &str), now: Tim
 /// Notes which Message-ID Gmail keeps it under.
 pub(crate) async fn note_message_id(tx: &mut Tx, id: &str, message_id: &str, now: Timestamp) -> Result<()> {
     tx.exec(
-        sql!("UPDATE gmail_outbox SET sent_message_id = $2, updated_at = $3 WHERE id = $1 AND state = 'sent'"),
+        sql!(
+            "UPDATE gmail_outbox SET sent_message_id = $2, updated_at = $3 WHERE id = $1 AND state = 'sent'"
+        ),
         args![id, message_id, now],
     )
     .await

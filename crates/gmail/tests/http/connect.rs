@@ -44,6 +44,7 @@ testkit::both! {
             "id": 1, "email": format!("={BRAND}"), "is_default": true, "created_at": "time", "status": "=active",
             "status_reason": null, "last_sync": null, "last_push": null, "watch_expires": null, "watch_error": null,
             "limited_until": null,
+            "sends_limited_until": null, "sends_today": 0, "cap": 50, "daily_cap": null, "aliases": [], "auto_reply": "=on",
         }));
         let done = house.post("/credentials/2/set_default/", &anna, json!({})).await;
         shape(good(&done), &json!({"status": "=success", "message": "string"}));

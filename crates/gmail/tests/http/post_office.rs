@@ -48,7 +48,8 @@ pub fn mail_to_li(fields: Value) -> Value {
 
 impl House {
     fn sending(&self, who: &User, body: &Value, key: Option<&str>) -> Request<Body> {
-        let mut request = Request::post("/api/gmail/send/").header("authorization", format!("Bearer {}", who.token));
+        let mut request =
+            Request::post("/api/gmail/send/").header("authorization", format!("Bearer {}", who.token));
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -147,7 +148,8 @@ impl House {
         let now = self.app.now();
         let mail = Incoming::read(raw.as_bytes()).unwrap();
         let list = |all: &[mail::Mailbox]| {
-            json!(all.iter().map(|m| json!({"name": m.name, "address": m.address})).collect::<Vec<_>>()).to_string()
+            json!(all.iter().map(|m| json!({"name": m.name, "address": m.address})).collect::<Vec<_>>())
+                .to_string()
         };
         let from = &mail.from[0];
         let inbound = from.address != BRAND;
@@ -201,7 +203,8 @@ impl House {
     /// An engine of another process that sends mails; dropping what it does is the end of that process.
     pub fn sender(&self) -> Engine {
         let retry = Retry::INTERNAL;
-        let options = SingleOptions { concurrency: 4, per_destination: 1, retry, timeout: Duration::from_secs(60) };
+        let options =
+            SingleOptions { concurrency: 4, per_destination: 1, retry, timeout: Duration::from_secs(60) };
         let gmail = self.app.system.gmail.clone();
         Engine::builder(self.app.system.db.clone(), self.app.system.clock.clone())
             .single(gmail::SEND, options, gmail::SendMail::new(gmail))

@@ -229,7 +229,7 @@ testkit::both! {
         let Some((house, anna)) = office(t).await else { return };
         for (status, reason, message, answered) in [
             (400, "invalidArgument", "Invalid To header", 422),
-            (403, "domainPolicy", "The domain administrators have disabled Gmail apps.", 403),
+            (403, "domainPolicy", "does not allow apps to use Gmail", 403),
         ] {
             house.google
                 .fault(json!({"path": "/messages/send", "status": status, "reason": reason, "message": message, "times": 1}))
@@ -242,7 +242,7 @@ testkit::both! {
         }
         let failed = house.get("/outbox/?state=failed", &anna).await;
         assert_eq!(good(&failed)["count"], 2);
-        assert!(failed.body["results"][0]["error"].as_str().unwrap().contains("disabled Gmail"));
+        assert!(failed.body["results"][0]["error"].as_str().unwrap().contains("does not allow apps"));
         // An account is not disabled by it, and nothing of it counts.
         let list = house.get("/credentials/", &anna).await;
         assert_eq!((&list.body["results"][0]["status"], &list.body["results"][0]["sends_today"]), (&json!("active"), &json!(0)));
