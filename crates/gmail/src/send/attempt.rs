@@ -451,3 +451,11 @@ impl Gmail {
         Ok(Outcome::Snooze { until, reason })
     }
 }
+
+#[cfg(test)]
+impl Gmail {
+    /// A mail as it would travel now.
+    pub(super) async fn octets_of(&self, row: &OutboxRow, envelope: &Envelope) -> Vec<u8> {
+        self.octets(row, envelope, self.now()).await.unwrap().unwrap()
+    }
+}

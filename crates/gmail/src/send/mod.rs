@@ -325,3 +325,6 @@ async fn files(tx: &mut Tx, credential: &CredentialRow, new: &NewSend) -> Result
     });
     Ok(enclosed.collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,7 @@ testkit::both! {
         refused(&house.get(&format!("/outbox/{id}/"), &ben).await, 404, &[]);
         assert_eq!(good(&house.post(&path, &anna, json!({})).await)["state"], "cancelled");
         refused(&house.post(&path, &anna, json!({})).await, 409, &["state"]);
+        house.pass(Duration::from_secs(1)).await;
         let other = house.hold(&anna, mail_to_li(json!({"hold_seconds": 60, "subject": "other"}))).await;
         house.pass(Duration::from_secs(61)).await;
         house.app.run_due().await;

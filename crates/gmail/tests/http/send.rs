@@ -237,6 +237,7 @@ testkit::both! {
             let answer = house.mail_under(&anna, mail_to_li(json!({})), Some(reason)).await;
             refused(&answer, answered, &[]);
             assert!(answer.body["message"].as_str().unwrap().contains(message), "{}", answer.body);
+            house.pass(Duration::from_secs(1)).await;
             // And so it is for whoever asks again.
             refused(&house.mail_under(&anna, mail_to_li(json!({})), Some(reason)).await, answered, &[]);
         }
