@@ -260,7 +260,7 @@ CREATE INDEX gmail_outbox_conversation ON gmail_outbox (conversation_id, id);
 CREATE INDEX gmail_outbox_gmail ON gmail_outbox (credential_key, gmail_id);
 CREATE INDEX gmail_outbox_sent_id ON gmail_outbox (credential_key, sent_message_id);
 CREATE INDEX gmail_outbox_counted ON gmail_outbox (credential_key, counted_at);
-CREATE INDEX gmail_outbox_state ON gmail_outbox (credential_key, state);
+CREATE INDEX gmail_outbox_state ON gmail_outbox (credential_key, state, id, due_at);
 
 CREATE TABLE gmail_recipients (
     address {ID} NOT NULL,

@@ -27,6 +27,8 @@ pub const SEND: &str = "gmail.send";
 
 /// So long Gmail's search may lag behind what was sent.
 const LAG: Duration = Duration::from_secs(30);
+/// So long a call may last that somebody else began: what is not in the mailbox before may still come.
+const CALL: Duration = Duration::from_secs(150);
 /// Google's clock is not ours.
 const SKEW: Duration = Duration::from_secs(600);
 /// An account that must be connected again is looked at so often, if nothing wakes its mails.
@@ -98,6 +100,8 @@ struct Leaving<'a> {
     row: OutboxRow,
     credential: CredentialRow,
     d: &'a Dispatch,
+    /// Another attempt had it, and nobody knows whether that has ended.
+    abandoned: bool,
 }
 
 /// What became of an answer that is no success.
@@ -126,7 +130,8 @@ impl Gmail {
         let credential = store::credential_by_key(&mut conn, &row.credential_key).await?;
         drop(conn);
         let Some(credential) = credential else { return self.disconnected(&row).await };
-        let mut mail = Leaving { row, credential, d };
+        let abandoned = row.state == SendState::Sending || row.lookups == 0;
+        let mut mail = Leaving { row, credential, d, abandoned };
         match mail.row.state {
             SendState::Sent => return self.read_back(&mail).await,
             SendState::Held => {}
@@ -203,6 +208,7 @@ impl Gmail {
         mail.row.attempted_at = Some(now);
         mail.row.sends += 1;
         mail.row.lookups = 0;
+        mail.abandoned = false;
         let mailbox = self.mailbox(&mail.credential);
         let mut answer = mailbox.send(&octets, envelope.thread_id.as_deref()).await;
         if let Err(Error::Permanent { code, .. }) = &answer
@@ -260,7 +266,7 @@ impl Gmail {
             tx.commit().await?;
             return Ok(Some(Outcome::Done(reason)));
         }
-        if let Some(until) = self.room_at(&mut tx, &credential).await? {
+        if let Some(until) = self.room_at(&mut tx, &credential, &row.id).await? {
             let cap = super::caps::cap(&self.0.config.send, &credential, now).cap;
             let reason = format!("the account sent {cap} mails in 24 hours, which is its limit for now");
             drop(tx);
@@ -412,7 +418,9 @@ impl Gmail {
         let lookups = mail.row.lookups + 1;
         let mut tx = self.db().begin().await?;
         if lookups < 2 {
-            let (until, reason) = (now + LAG, "Gmail's answer was lost; the mailbox is searched once more");
+            let ended = mail.row.attempted_at.filter(|_| mail.abandoned).map(|at| at + CALL);
+            let until = ended.map_or(now + LAG, |at| at.max(now + LAG));
+            let reason = "Gmail's answer was lost; the mailbox is searched once more";
             let waiting = Waiting { reason, until };
             store::note_unknown(&mut tx, &mail.row.id, (fence, lookups), waiting, now).await?;
             tx.commit().await?;

@@ -41,16 +41,23 @@ impl Gmail {
         Ok((sent, cap(&self.0.config.send, c, now)))
     }
 
-    /// When a locked account has room for one more; `None`: now.
-    pub(super) async fn room_at(&self, tx: &mut Tx, c: &CredentialRow) -> Result<Option<Timestamp>> {
-        let since = self.now().minus(DAY);
+    /// When a locked account has room for this mail; `None`: now. Each waits for a place of its own, in the order in which
+    /// they were asked for, so that not all look again whenever there is one.
+    pub(super) async fn room_at(
+        &self,
+        tx: &mut Tx,
+        c: &CredentialRow,
+        outbox: &str,
+    ) -> Result<Option<Timestamp>> {
+        let now = self.now();
         let (sent, cap) = self.sends_today(tx, c).await?;
         if sent < cap.cap {
             return Ok(None);
         }
-        // When so many are a day old that one more fits.
-        let freed = store::nth_send_since(tx, &c.key, since, sent - cap.cap).await?.map(|at| at + DAY);
-        let grown = cap.grows_at.filter(|at| freed.is_none_or(|freed| *at < freed));
-        Ok(Some(grown.or(freed).unwrap_or_else(|| self.now() + DAY)))
+        let before = store::waiting_before(tx, &c.key, outbox, now).await?;
+        let freeing = sent - cap.cap + before;
+        let freed = store::nth_send_since(tx, &c.key, now.minus(DAY), freeing).await?;
+        let freed = freed.unwrap_or(now) + DAY;
+        Ok(Some(cap.grows_at.map_or(freed, |at| at.min(freed))))
     }
 }

@@ -114,11 +114,31 @@ impl Gmail {
         if let Some(id) = found(tx, credential, new, &fingerprint).await? {
             return Ok(id);
         }
-        let now = self.now();
-        let id = kernel::id::new("gout", now);
+        let envelope = self.envelope(tx, credential, new, wishes).await?;
+        let row = self.fresh(credential, new, &envelope, fingerprint.clone())?;
+        self.refuse_suppressed(tx, &credential.user_id, new).await?;
+        let recipients = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
+        if !store::insert_outbox(tx, &row, &recipients).await? {
+            // Somebody used the key just now.
+            return found(tx, credential, new, &fingerprint).await?.ok_or_else(Problem::internal);
+        }
+        for file in &envelope.files {
+            store::use_upload(tx, &file.id, &row.id).await?;
+        }
+        dispatch::enqueue(tx, row.created_at, &[scheduled(&row, row.due_at)]).await?;
+        Ok(row.id)
+    }
+
+    async fn envelope(
+        &self,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        new: &NewSend,
+        wishes: &Wishes,
+    ) -> Result<Envelope, Problem> {
         let from = sender(credential, new)?;
         let (in_reply_to, references, thread_id) = thread(credential, new);
-        let envelope = Envelope {
+        Ok(Envelope {
             from: (&from).into(),
             to: new.to.iter().map(Party::from).collect(),
             cc: new.cc.iter().map(Party::from).collect(),
@@ -131,8 +151,20 @@ impl Gmail {
             references,
             thread_id,
             unsubscribe: self.tells_how_to_refuse(tx, credential, new, wishes).await?,
-        };
-        let message_id = message_id(&id, &from)?;
+        })
+    }
+
+    /// The row of a mail that can be written.
+    fn fresh(
+        &self,
+        credential: &CredentialRow,
+        new: &NewSend,
+        envelope: &Envelope,
+        fingerprint: Vec<u8>,
+    ) -> Result<OutboxRow, Problem> {
+        let now = self.now();
+        let id = kernel::id::new("gout", now);
+        let message_id = message_id(&id, &envelope.from)?;
         let marks = Marks {
             outbox_id: &id,
             user_id: &credential.user_id,
@@ -140,17 +172,16 @@ impl Gmail {
             source: new.source,
             date: now,
         };
-        let mut mail = self.outgoing(&envelope, &marks);
+        let mut mail = self.outgoing(envelope, &marks);
         mail.files = envelope::empty_files(&envelope.files);
         envelope::check(&mail, &envelope.files)?;
-        self.refuse_suppressed(tx, &credential.user_id, new).await?;
-        let row = OutboxRow {
+        Ok(OutboxRow {
             id,
             user_id: credential.user_id.clone(),
             credential_key: credential.key.clone(),
             conversation_id: new.conversation_id,
             idempotency_key: new.idempotency_key.clone(),
-            fingerprint: fingerprint.clone(),
+            fingerprint,
             source: new.source,
             state: SendState::Held,
             message_id,
@@ -175,17 +206,7 @@ impl Gmail {
             error_code: None,
             created_at: now,
             updated_at: now,
-        };
-        let recipients = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
-        if !store::insert_outbox(tx, &row, &recipients).await? {
-            // Somebody used the key just now.
-            return found(tx, credential, new, &fingerprint).await?.ok_or_else(Problem::internal);
-        }
-        for file in &envelope.files {
-            store::use_upload(tx, &file.id, &row.id).await?;
-        }
-        dispatch::enqueue(tx, now, &[scheduled(&row, row.due_at)]).await?;
-        Ok(row.id)
+        })
     }
 
     /// Takes back what waits in a conversation and was not asked for by a person, because of `reason`. How many.
@@ -278,7 +299,7 @@ fn sender(credential: &CredentialRow, new: &NewSend) -> Result<Mailbox, Problem>
 }
 
 /// `unique@domain-of-sender`: known before anything leaves, so that what may have left can be found.
-fn message_id(id: &str, from: &Mailbox) -> Result<String, Problem> {
+fn message_id(id: &str, from: &Party) -> Result<String, Problem> {
     let address = transports::parse_address(&from.address)
         .map_err(|why| Problem::rule("from", format!("{} {why}", from.address)))?;
     let unique = id.strip_prefix("gout_").unwrap_or(id);

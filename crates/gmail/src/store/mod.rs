@@ -8,6 +8,7 @@ mod numbers;
 mod outbox;
 mod suppressions;
 mod uploads;
+mod waiting;
 
 pub(crate) use conversations::*;
 pub(crate) use credentials::*;
@@ -17,3 +18,4 @@ pub(crate) use numbers::number;
 pub(crate) use outbox::*;
 pub(crate) use suppressions::*;
 pub(crate) use uploads::*;
+pub(crate) use waiting::*;

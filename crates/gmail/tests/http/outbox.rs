@@ -142,7 +142,10 @@ testkit::both! {
         let id = &held.body["outbox_id"];
         house.app.run_due().await;
         assert_eq!(house.out(&anna, id).await["state"], "unknown");
-        house.pass(Duration::from_secs(30)).await;
+        // Whoever had it may still be calling Gmail.
+        let looked = house.tried_at(&anna, id).await;
+        assert_eq!(looked.since(house.app.now()), Duration::from_secs(150));
+        house.pass(Duration::from_secs(150)).await;
         house.google.fault(json!({"path": "/messages/msg", "delayMs": 700, "times": 1})).await;
         let killed = house.sender();
         let ended = tokio::time::timeout(Duration::from_millis(500), killed.run_due()).await;
