@@ -227,6 +227,13 @@ testkit::both! {
         b.unwrap();
         assert_eq!(house.sent_raw().await.len(), 5);
         assert_eq!(good(&house.get("/outbox/?state=held", &anna).await)["count"], 3);
+        // Nobody looks again before there is room; then all three leave.
+        house.pass(DAY - Duration::from_secs(1)).await;
+        let tried = house.sender().run_due().await.unwrap();
+        assert_eq!((tried, house.sent_raw().await.len()), (0, 5));
+        house.pass(Duration::from_secs(1)).await;
+        let tried = house.sender().run_due().await.unwrap();
+        assert_eq!((tried, house.sent_raw().await.len()), (3, 8));
     }
 
     /// A disconnected account's mails go with it.

@@ -224,6 +224,20 @@ testkit::both! {
         assert_eq!(house.google.log("/messages/send").await.len(), 3);
     }
 
+    /// Google is away before anything is sent: the mail waits, and goes when Google is back.
+    async fn google_is_away(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        house.pass(Duration::from_secs(3660)).await;
+        house.google.fault(json!({"path": "^/token$", "status": 503, "times": 1})).await;
+        let answer = house.mail(&anna, mail_to_li(json!({}))).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["status"]), (202, &json!("held")), "{}", answer.body);
+        assert!(answer.body["waiting_reason"].as_str().unwrap().contains("503"), "{}", answer.body);
+        house.pass(Duration::from_secs(60)).await;
+        house.app.run_due().await;
+        assert_eq!(house.out(&anna, &answer.body["outbox_id"]).await["state"], "sent");
+        house.only_sent().await;
+    }
+
     /// What Google refuses for good is said in its words, at once.
     async fn refused_by_google(t) {
         let Some((house, anna)) = office(t).await else { return };
