@@ -69,12 +69,13 @@ pub(crate) async fn remove_outbox(tx: &mut Tx, credential: &str) -> Result<()> {
     Ok(())
 }
 
-/// Those of an account that something keeps from leaving: their ids, and the numbers of their dispatches.
+/// Those of an account that something keeps from leaving: their ids, and the numbers of their dispatches. Not those that
+/// were looked for: between two looks there must be time.
 pub(crate) async fn kept_waiting(conn: &mut Conn, credential: &str) -> Result<Vec<(String, i64)>> {
     conn.all(
         sql!(
-            "SELECT id, dispatch_no FROM gmail_outbox WHERE credential_key = $1 AND state IN ('held', 'unknown')
-                AND waiting_until IS NOT NULL ORDER BY id"
+            "SELECT id, dispatch_no FROM gmail_outbox WHERE credential_key = $1 AND waiting_until IS NOT NULL
+                AND (state = 'held' OR state = 'unknown' AND lookups = 0) ORDER BY id"
         ),
         args![credential],
     )
