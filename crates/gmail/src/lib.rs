@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) oauth: OAuth,
     pub(crate) governors: Governors,
     pub(crate) cells: grant::Cells,
+    pub(crate) reading: conversations::Shared,
 }
 
 impl Gmail {
@@ -72,6 +73,7 @@ impl Gmail {
         let oauth = OAuth::new(&web, Arc::clone(&endpoints), clock.clone());
         let governors = Governors::new(config.quota, clock);
         let cells = grant::Cells::default();
+        let reading = conversations::Shared::new(accounts.keyring());
         Ok(Self(Arc::new(Inner {
             accounts,
             assistant,
@@ -82,6 +84,7 @@ impl Gmail {
             oauth,
             governors,
             cells,
+            reading,
         })))
     }
 

@@ -1,10 +1,17 @@
 //! The routes of outreach: seed 000, and what it leaves out. Answers are bare objects ([`httpkit::Bare`]); every path ends
 //! in a slash, and is answered without it, too.
 
+mod attachments;
 mod callback;
 mod complete;
+mod conversations;
 mod credentials;
 mod initiate;
+mod messages;
+mod notes;
+mod query;
+mod search;
+mod summary;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -38,6 +45,19 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(credentials::list_credentials))
         .routes(routes!(credentials::delete_credential))
         .routes(routes!(credentials::set_default_credential))
+        .routes(routes!(conversations::create_conversation, conversations::list_conversations))
+        .routes(routes!(conversations::get_conversation))
+        .routes(routes!(conversations::change_conversation))
+        .routes(routes!(conversations::delete_conversation))
+        .routes(routes!(summary::get_summary))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::get_message))
+        .routes(routes!(messages::list_threads))
+        .routes(routes!(notes::list_gmail_notes, notes::write_gmail_note))
+        .routes(routes!(notes::change_gmail_note, notes::delete_gmail_note))
+        .routes(routes!(search::search_gmail))
+        .routes(routes!(attachments::list_attachments))
+        .routes(routes!(attachments::download_attachment))
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }
