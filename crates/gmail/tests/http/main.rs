@@ -8,6 +8,13 @@
     reason = "tests"
 )]
 
+mod attachments;
 mod connect;
+mod conversations;
 mod house;
+mod mailbag;
+mod messages;
+mod notes;
 mod refusals;
+mod search;
+mod summary;
