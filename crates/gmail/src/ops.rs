@@ -35,7 +35,7 @@ impl Gmail {
     }
 
     /// Disconnects an account: the watch is stopped first, for it needs the grant; then the grant is revoked; then
-    /// everything is forgotten, its conversations too, whatever Google said. The oldest of the user's others becomes the default.
+    /// everything is forgotten, whatever Google said. The oldest of the user's others becomes the default.
     ///
     /// # Errors
     /// 404
@@ -44,9 +44,6 @@ impl Gmail {
         let revoked = self.revoke(&row).await.map_err(|error| error.to_string());
         let mut tx = self.db().begin().await?;
         let rows = store::lock_credentials(&mut tx, user).await?;
-        for conversation in store::lock_conversations_of(&mut tx, &row.key).await? {
-            self.forget_conversation(&mut tx, conversation).await?;
-        }
         store::delete_credential(&mut tx, id).await?;
         if row.is_default
             && let Some(next) = rows.iter().find(|other| other.id != id)

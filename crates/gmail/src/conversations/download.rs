@@ -1,7 +1,11 @@
 //! Files of mails, fetched from Gmail for whoever asks: nothing of them is kept here.
+//!
+//! The whole mail is fetched and taken apart by the reader that named its files: one call, and a file is what it was listed
+//! as. Gmail's own ids of files do not last, and asking for them is a call more.
 
 use google::Error;
 use kernel::{Problem, ProblemKind};
+use mail::Incoming;
 
 use crate::{
     Gmail,
@@ -38,10 +42,24 @@ impl Gmail {
     /// Google is away or the account's limits are reached.
     pub(crate) async fn octets(&self, place: &Place) -> Result<Vec<u8>, Problem> {
         let _turn = self.0.reading.downloads.acquire().await.map_err(|_| Problem::internal())?;
-        let mailbox = self.mailbox(&place.credential);
-        let fetched = mailbox.attachment(&place.part.gmail_id, &place.part.part_id).await;
-        fetched.map_err(|error| problem(&place.credential, &error))
+        let fetched = self.mailbox(&place.credential).raw(&place.part.gmail_id).await;
+        let raw = fetched.map_err(|error| problem(&place.credential, &error))?;
+        let part = place.part.part_id.clone();
+        // Of a large mail this takes a while.
+        let read = tokio::task::spawn_blocking(move || file(&raw.bytes, &part)).await;
+        let octets = read.map_err(|error| {
+            tracing::error!(panicked = error.is_panic(), "a mail cannot be taken apart");
+            Problem::internal()
+        })?;
+        octets.ok_or_else(no_file)
     }
+}
+
+/// A file of a mail.
+fn file(raw: &[u8], part: &str) -> Option<Vec<u8>> {
+    let mail = Incoming::read(raw).ok()?;
+    let file = mail.attachments.iter().find(|file| file.id == part)?;
+    Some(file.octets(raw).into_owned())
 }
 
 /// What went wrong with Google, for the account's owner.

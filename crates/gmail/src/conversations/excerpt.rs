@@ -35,7 +35,10 @@ mod tests {
         assert_eq!(excerpt("", &sought("rate")), "");
         let long = format!("{} The Rate is 500. {}", "a ".repeat(100), "b ".repeat(300));
         let shown = excerpt(&long, &sought("rate"));
-        assert!(shown.starts_with('…') && shown.ends_with('…') && shown.contains("The Rate is 500."), "{shown}");
+        assert!(
+            shown.starts_with('…') && shown.ends_with('…') && shown.contains("The Rate is 500."),
+            "{shown}"
+        );
         assert_eq!(shown.chars().count(), LONGEST + 2);
         let chinese = format!("{}报价是五百元。", "你好。".repeat(100));
         assert!(excerpt(&chinese, &sought("报价")).contains("报价是五百元"));

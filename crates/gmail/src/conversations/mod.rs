@@ -15,7 +15,6 @@ use assistant::kb::KbRef;
 use db::Tx;
 use kernel::{Problem, Signer, Timestamp, seal::Keyring};
 use mail::{OwnAddresses, normal_form};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -29,8 +28,8 @@ pub(crate) use excerpt::excerpt;
 pub(crate) use show::{Look, is_raster};
 pub(crate) use summary::Summary;
 
-/// So many files of mails are in memory on their way from Gmail to whoever asked, at once.
-const DOWNLOADS: usize = 4;
+/// So many mails are in memory at once for the files in them.
+const DOWNLOADS: usize = 2;
 
 /// What reading conversations keeps in memory.
 pub(crate) struct Shared {
@@ -78,15 +77,10 @@ pub(crate) fn missing() -> Problem {
     Problem::not_found("conversation")
 }
 
-/// The addresses of an account, its own first.
-fn own_addresses(row: &CredentialRow) -> Vec<String> {
-    // Texts, or objects with what else is known of each.
-    let aliases: Vec<Value> = serde_json::from_str(&row.aliases).unwrap_or_default();
-    let address = |alias: &Value| {
-        let text = alias.as_str().or_else(|| alias.get("address")?.as_str());
-        text.map(str::to_owned)
-    };
-    std::iter::once(row.address.clone()).chain(aliases.iter().filter_map(address)).collect()
+/// The addresses of an account: its own, and those that it may also send as.
+fn own_addresses(row: &CredentialRow) -> OwnAddresses {
+    let aliases: Vec<String> = serde_json::from_str(&row.aliases).unwrap_or_default();
+    OwnAddresses::new(aliases.iter().map(String::as_str).chain([row.address.as_str()]))
 }
 
 impl Gmail {
@@ -127,10 +121,11 @@ impl Gmail {
         let credential = rows.into_iter().find(|row| row.address == account);
         let not_connected = || Problem::rule("user_email", "is no account that you connected");
         let credential = credential.ok_or_else(not_connected)?;
-        if OwnAddresses::new(own_addresses(&credential)).contains(&new.influencer_email) {
+        if own_addresses(&credential).contains(&new.influencer_email) {
             return Err(Problem::rule("influencer_email", "is the account's own address"));
         }
-        let before = store::conversations_with(&mut tx, &credential.key, std::slice::from_ref(&address)).await?;
+        let before =
+            store::conversations_with(&mut tx, &credential.key, std::slice::from_ref(&address)).await?;
         let row = match before.into_iter().next() {
             Some(mut row) => {
                 row.kb_id = kb.or(row.kb_id);

@@ -176,10 +176,13 @@ fn built(builder: axum::http::response::Builder, octets: Vec<u8>) -> Result<Resp
 
 /// The type that a file is served as: what a browser would run is nothing but bytes.
 fn safe_type(claimed: &str) -> &str {
-    let token = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.+_".contains(&b));
-    let well_formed = claimed.len() <= 100 && claimed.split_once('/').is_some_and(|(a, b)| token(a) && token(b));
+    let token =
+        |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.+_".contains(&b));
+    let well_formed =
+        claimed.len() <= 100 && claimed.split_once('/').is_some_and(|(a, b)| token(a) && token(b));
     let lower = claimed.to_ascii_lowercase();
-    let runs = ["html", "xml", "svg", "script", "multipart", "message"].iter().any(|word| lower.contains(word));
+    let runs =
+        ["html", "xml", "svg", "script", "multipart", "message"].iter().any(|word| lower.contains(word));
     if well_formed && !runs { claimed } else { "application/octet-stream" }
 }
 
@@ -192,7 +195,15 @@ mod tests {
         for fine in ["application/pdf", "image/png", "text/plain", "text/csv"] {
             assert_eq!(safe_type(fine), fine);
         }
-        for bad in ["text/html", "image/svg+xml", "TEXT/HTML", "application/xhtml+xml", "text/javascript", "", "a/b\r\n"] {
+        for bad in [
+            "text/html",
+            "image/svg+xml",
+            "TEXT/HTML",
+            "application/xhtml+xml",
+            "text/javascript",
+            "",
+            "a/b\r\n",
+        ] {
             assert_eq!(safe_type(bad), "application/octet-stream", "{bad:?}");
         }
     }

@@ -101,8 +101,7 @@ impl ConversationInfo {
 
 async fn infos(gmail: &Gmail, rows: Vec<ConversationRow>) -> Result<Vec<ConversationInfo>, Problem> {
     let bases: Vec<&str> = rows.iter().filter_map(|row| row.kb_id.as_deref()).collect();
-    let numbers =
-        if bases.is_empty() { HashMap::new() } else { gmail.0.assistant.kb_numbers(bases).await? };
+    let numbers = if bases.is_empty() { HashMap::new() } else { gmail.0.assistant.kb_numbers(bases).await? };
     Ok(rows.into_iter().map(|row| ConversationInfo::of(row, &numbers)).collect())
 }
 
@@ -233,5 +232,8 @@ pub(super) async fn delete_conversation(
     Number(id): Number,
 ) -> BareReply<DoneData> {
     gmail.remove_conversation(caller.id(), id).await?;
-    bare(DoneData { status: "success", message: "the conversation is removed; Gmail keeps its mails".to_owned() })
+    bare(DoneData {
+        status: "success",
+        message: "the conversation is removed; Gmail keeps its mails".to_owned(),
+    })
 }

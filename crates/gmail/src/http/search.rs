@@ -71,7 +71,8 @@ pub(super) async fn search_gmail(
     let mut conn = gmail.db().read().await?;
     let accounts = store::credentials(&mut conn, caller.id()).await?;
     let of = accounts.iter().filter(|row| account.as_ref().is_none_or(|address| row.address == *address));
-    let search = Search { sought: &sought, credentials: of.map(|row| row.key.as_str()).collect(), conversation };
+    let search =
+        Search { sought: &sought, credentials: of.map(|row| row.key.as_str()).collect(), conversation };
     let (rows, count) = store::search(&mut conn, &search, page).await?;
     let keys = rows.iter().map(|row| row.key.as_str()).collect();
     let standing = store::standing_in(&mut conn, keys).await?;

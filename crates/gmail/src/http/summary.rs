@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Number;
-use crate::Gmail;
+use crate::{Gmail, conversations::Summary};
 
 /// Where a conversation stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,6 +39,24 @@ pub(super) struct SummaryData {
     message_count: i64,
 }
 
+impl SummaryData {
+    fn of(conversation_id: i64, made: Summary) -> Self {
+        let said = made.summary;
+        Self {
+            conversation_id,
+            summary: said.summary,
+            key_points: said.key_points,
+            sentiment: said.sentiment,
+            last_updated: made.updated_at,
+            open_questions: said.open_questions,
+            suspicious: said.suspicious,
+            engine: made.engine,
+            degraded: made.degraded,
+            message_count: made.message_count,
+        }
+    }
+}
+
 /// Get the summary of a conversation
 ///
 /// Made by the assistant, and kept until another message comes. What machines wrote (answers of somebody who is away,
@@ -52,18 +70,5 @@ pub(super) async fn get_summary(
     Number(id): Number,
 ) -> BareReply<SummaryData> {
     let row = gmail.conversation(caller.id(), id).await?;
-    let made = gmail.summary(caller.id(), &row).await?;
-    let said = made.summary;
-    bare(SummaryData {
-        conversation_id: row.id,
-        summary: said.summary,
-        key_points: said.key_points,
-        sentiment: said.sentiment,
-        last_updated: made.updated_at,
-        open_questions: said.open_questions,
-        suspicious: said.suspicious,
-        engine: made.engine,
-        degraded: made.degraded,
-        message_count: made.message_count,
-    })
+    bare(SummaryData::of(row.id, gmail.summary(caller.id(), &row).await?))
 }

@@ -71,9 +71,7 @@ pub(crate) async fn update_note(
 ) -> Result<bool> {
     let changed = tx
         .exec(
-            sql!(
-                "UPDATE gmail_notes SET text = $3, updated_at = $4 WHERE id = $2 AND conversation_id = $1"
-            ),
+            sql!("UPDATE gmail_notes SET text = $3, updated_at = $4 WHERE id = $2 AND conversation_id = $1"),
             args![conversation, id, text, now],
         )
         .await?;
@@ -83,10 +81,7 @@ pub(crate) async fn update_note(
 /// Removes one; false if it is gone.
 pub(crate) async fn delete_note(tx: &mut Tx, conversation: i64, id: i64) -> Result<bool> {
     let gone = tx
-        .exec(
-            sql!("DELETE FROM gmail_notes WHERE id = $2 AND conversation_id = $1"),
-            args![conversation, id],
-        )
+        .exec(sql!("DELETE FROM gmail_notes WHERE id = $2 AND conversation_id = $1"), args![conversation, id])
         .await?;
     Ok(gone == 1)
 }
@@ -106,9 +101,7 @@ db::row! {
 /// A conversation's.
 pub(crate) async fn summary(conn: &mut Conn, conversation: i64) -> Result<Option<SummaryRow>> {
     conn.opt(
-        sql!(
-            "SELECT last_message_key, summary, updated_at FROM gmail_summaries WHERE conversation_id = $1"
-        ),
+        sql!("SELECT last_message_key, summary, updated_at FROM gmail_summaries WHERE conversation_id = $1"),
         args![conversation],
     )
     .await

@@ -68,8 +68,7 @@ pub(crate) async fn files(
             args![conversation, page.size, page.offset()],
         )
         .await?;
-    let (count,) =
-        conn.one(sql!(concat!("SELECT COUNT(*)", standing!())), args![conversation]).await?;
+    let (count,) = conn.one(sql!(concat!("SELECT COUNT(*)", standing!())), args![conversation]).await?;
     Ok((rows, count))
 }
 

@@ -20,12 +20,20 @@ macro_rules! found {
     ($one_of_accounts:literal, $one_of_terms:literal) => {
         concat!(
             " FROM gmail_messages AS m LEFT JOIN gmail_outbox AS o ON o.id = m.outbox_id
-              WHERE m.credential_key ", $one_of_accounts, "
+              WHERE m.credential_key ",
+            $one_of_accounts,
+            "
                 AND ($3 = CAST(0 AS BIGINT) OR m.key IN (SELECT t.message_key FROM gmail_terms AS t
-                    WHERE t.term ", $one_of_terms, " AND t.credential_key ", $one_of_accounts, "
+                    WHERE t.term ",
+            $one_of_terms,
+            " AND t.credential_key ",
+            $one_of_accounts,
+            "
                     GROUP BY t.message_key HAVING COUNT(*) = $3))
                 AND (CAST($4 AS TEXT) IS NULL OR m.key IN (SELECT b.message_key FROM gmail_terms AS b
-                    WHERE b.term >= $4 AND b.term < $5 AND b.credential_key ", $one_of_accounts, "))
+                    WHERE b.term >= $4 AND b.term < $5 AND b.credential_key ",
+            $one_of_accounts,
+            "))
                 AND EXISTS (SELECT 1 FROM gmail_links AS l WHERE l.message_key = m.key
                     AND (CAST($6 AS BIGINT) IS NULL OR l.conversation_id = $6))"
         )

@@ -36,7 +36,8 @@ impl House {
         let id = self.converse(who, BRAND, CREATOR).await;
         self.keep(BRAND, &[id], &with_files()).await;
         let list = self.get(&format!("/attachments/{id}/"), who).await;
-        let ids = good(&list)["results"].as_array().unwrap().iter().map(|f| f["id"].as_str().unwrap().to_owned());
+        let ids =
+            good(&list)["results"].as_array().unwrap().iter().map(|f| f["id"].as_str().unwrap().to_owned());
         (id, ids.collect())
     }
 
@@ -74,7 +75,7 @@ testkit::both! {
         // Never shown in place, whatever is asked for and claimed.
         for n in [1, 2] {
             let file = house.get(&format!("/attachments/{}/download/?inline=1", ids[n]), &anna).await;
-            assert!(file.status == 200 && header(&file, "content-disposition").starts_with("attachment;"), "{n}");
+            assert!(file.status == 200 && header(&file, "content-disposition").starts_with("attachment;"), "{n} {file:?}");
             assert_ne!(header(&file, "content-type"), "text/html");
         }
         // Whoever has it need not fetch it again.

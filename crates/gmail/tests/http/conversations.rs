@@ -204,17 +204,4 @@ testkit::both! {
         }
         assert_eq!(house.converse(&anna, BRAND, CREATOR).await, 3, "no number is given twice");
     }
-
-    /// An account that is disconnected takes its conversations with it.
-    async fn disconnected(t) {
-        let Some(house) = House::new(t).await else { return };
-        let anna = house.app.user("anna").await;
-        let account = house.connect(&anna, BRAND).await;
-        let id = house.converse(&anna, BRAND, CREATOR).await;
-        house.keep(BRAND, &[id], &plain(CREATOR, BRAND, "Hello", "one")).await;
-        good(&house.delete(&format!("/credentials/{}/", account["id"]), &anna).await);
-        for table in EVERYTHING {
-            assert_eq!(house.rows(table).await, 0, "{table}");
-        }
-    }
 }

@@ -28,7 +28,11 @@ pub fn plain(from: &str, to: &str, subject: &str, text: &str) -> String {
 
 /// Something that differs from mail to mail.
 fn data(subject: &str, text: &str) -> String {
-    format!("{}-{}", subject.len(), text.bytes().fold(7_u32, |sum, b| sum.wrapping_mul(31).wrapping_add(u32::from(b))))
+    format!(
+        "{}-{}",
+        subject.len(),
+        text.bytes().fold(7_u32, |sum, b| sum.wrapping_mul(31).wrapping_add(u32::from(b)))
+    )
 }
 
 impl House {
@@ -68,7 +72,8 @@ impl House {
             Kind::Notice => "notice",
         };
         let list = |all: &[mail::Mailbox]| {
-            json!(all.iter().map(|m| json!({"name": m.name, "address": m.address})).collect::<Vec<_>>()).to_string()
+            json!(all.iter().map(|m| json!({"name": m.name, "address": m.address})).collect::<Vec<_>>())
+                .to_string()
         };
         let from = &mail.from[0];
         let direction = if from.address == mailbox { "out" } else { "in" };
@@ -142,7 +147,9 @@ impl House {
         }
         for id in conversations {
             tx.exec(
-                sql!("INSERT INTO gmail_links (conversation_id, message_key, received_at) VALUES ($1, $2, $3)"),
+                sql!(
+                    "INSERT INTO gmail_links (conversation_id, message_key, received_at) VALUES ($1, $2, $3)"
+                ),
                 args![*id, &kept.key, now],
             )
             .await
