@@ -15,7 +15,7 @@ use crate::{
     Gmail,
     conversations::{ConversationPatch, NewConversation},
     model::address_key,
-    store::{self, ConversationFilter, ConversationRow},
+    store::{self, ConversationFilter, ConversationRow, ListedConversation},
 };
 
 /// An account of one's own and a counterpart.
@@ -67,6 +67,8 @@ pub(super) struct ConversationInfo {
     last_inbound_time: Option<Timestamp>,
     /// As many as Gmail holds, once `backfilled`.
     message_count: i64,
+    /// How many of the counterpart's mails are unread in Gmail.
+    unread_count: i64,
     /// The number of the knowledge base that the assistant draws from; null where there is none, or no longer.
     kb_id: Option<i64>,
     /// A person answers here: nothing goes out by itself.
@@ -81,7 +83,8 @@ pub(super) struct ConversationInfo {
 }
 
 impl ConversationInfo {
-    fn of(row: ConversationRow, numbers: &HashMap<String, i64>) -> Self {
+    fn of(listed: ListedConversation, numbers: &HashMap<String, i64>) -> Self {
+        let ListedConversation { row, unread } = listed;
         Self {
             id: row.id,
             kb_id: row.kb_id.and_then(|id| numbers.get(&id).copied()),
@@ -91,6 +94,7 @@ impl ConversationInfo {
             last_message_time: row.last_message_at,
             last_inbound_time: row.last_inbound_at,
             message_count: row.message_count,
+            unread_count: unread,
             held: row.held,
             away_until: row.away_until,
             backfilled: row.backfilled_at.is_some(),
@@ -99,14 +103,15 @@ impl ConversationInfo {
     }
 }
 
-async fn infos(gmail: &Gmail, rows: Vec<ConversationRow>) -> Result<Vec<ConversationInfo>, Problem> {
-    let bases: Vec<&str> = rows.iter().filter_map(|row| row.kb_id.as_deref()).collect();
+async fn infos(gmail: &Gmail, rows: Vec<ListedConversation>) -> Result<Vec<ConversationInfo>, Problem> {
+    let bases: Vec<&str> = rows.iter().filter_map(|listed| listed.row.kb_id.as_deref()).collect();
     let numbers = if bases.is_empty() { HashMap::new() } else { gmail.0.assistant.kb_numbers(bases).await? };
     Ok(rows.into_iter().map(|row| ConversationInfo::of(row, &numbers)).collect())
 }
 
 async fn info(gmail: &Gmail, row: ConversationRow) -> BareReply<ConversationInfo> {
-    let one = infos(gmail, vec![row]).await?.pop();
+    let unread = store::unread(&mut gmail.db().read().await?, row.id).await?;
+    let one = infos(gmail, vec![ListedConversation { row, unread }]).await?.pop();
     bare(one.ok_or_else(Problem::internal)?)
 }
 

@@ -1,6 +1,6 @@
 //! SQL on `gmail_conversations` and `gmail_links`: an account and a counterpart, and which messages they exchanged.
 
-use db::{Conn, Result, Tx, args, sql};
+use db::{Conn, FromRow, Result, Row, Tx, args, sql};
 use kernel::{PageRequest, Timestamp};
 
 db::row! {
@@ -137,12 +137,42 @@ pub(crate) struct ConversationFilter<'a> {
     pub(crate) address: Option<&'a str>,
 }
 
+/// A conversation, and how many of the counterpart's mails in it are unread in Gmail.
+pub(crate) struct ListedConversation {
+    pub(crate) row: ConversationRow,
+    pub(crate) unread: i64,
+}
+
+impl FromRow for ListedConversation {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { row: ConversationRow::from_row(row)?, unread: row.get(ConversationRow::COLUMNS)? })
+    }
+}
+
+/// How many mails of the counterpart are unread in Gmail, of the conversation with this id.
+macro_rules! unread {
+    ($id:literal) => {
+        concat!(
+            "(SELECT COUNT(*) FROM gmail_links AS l JOIN gmail_messages AS m ON m.key = l.message_key
+              WHERE l.conversation_id = ",
+            $id,
+            " AND m.direction = 'in' AND m.labels LIKE '%\"UNREAD\"%')"
+        )
+    };
+}
+
+/// How many mails of the counterpart are unread in Gmail.
+pub(crate) async fn unread(conn: &mut Conn, conversation: i64) -> Result<i64> {
+    let (count,) = conn.one(sql!(concat!("SELECT ", unread!("$1"))), args![conversation]).await?;
+    Ok(count)
+}
+
 /// A page, the one with the newest message first, and how many there are.
 pub(crate) async fn conversations(
     conn: &mut Conn,
     f: &ConversationFilter<'_>,
     page: PageRequest,
-) -> Result<(Vec<ConversationRow>, i64)> {
+) -> Result<(Vec<ListedConversation>, i64)> {
     /// Where they are.
     macro_rules! narrowed {
         () => {
@@ -155,6 +185,8 @@ pub(crate) async fn conversations(
             sql!(concat!(
                 "SELECT ",
                 columns!(),
+                ", ",
+                unread!("gmail_conversations.id"),
                 narrowed!(),
                 " ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC LIMIT $4 OFFSET $5"
             )),

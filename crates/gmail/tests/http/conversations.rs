@@ -41,11 +41,12 @@ testkit::both! {
         }
         assert_eq!(house.converse(&anna, BRAND, "other@example.org").await, 2);
         house.keep(BRAND, &[1], &plain("Li Lei <li.lei@gmail.com>", BRAND, "Hello", "Hi")).await;
+        house.app.system.db.execute_raw("UPDATE gmail_messages SET labels = '[\"INBOX\", \"UNREAD\"]'").await.unwrap();
         let list = house.get("/conversations/", &anna).await;
         assert_eq!(good(&list)["count"], 2);
         shape(&list.body["results"][0], &json!({
             "id": 1, "user_email": format!("={BRAND}"), "influencer_email": "=Li.Lei@gmail.com", "name": null,
-            "last_message_time": "time", "last_inbound_time": null, "message_count": 1, "kb_id": null, "held": false,
+            "last_message_time": "time", "last_inbound_time": null, "message_count": 1, "unread_count": 1, "kb_id": null, "held": false,
             "away_until": null, "backfilled": false, "created_at": "time",
         }));
         for (query, ids) in [
@@ -61,7 +62,7 @@ testkit::both! {
             assert_eq!(json!(found), ids, "{query}");
         }
         refused(&house.get("/conversations/?page=0&page_size=101", &anna).await, 400, &["page", "page_size"]);
-        assert_eq!(good(&house.get("/conversations/1", &anna).await)["id"], 1);
+        assert_eq!(good(&house.get("/conversations/1", &anna).await), &list.body["results"][0]);
     }
 
     /// What makes no conversation, by the field's name.
