@@ -187,9 +187,8 @@ CREATE TABLE gmail_terms (
     term {ID} NOT NULL,
     message_key {ID} NOT NULL,
     credential_key {ID} NOT NULL,
-    PRIMARY KEY (term, message_key)
+    PRIMARY KEY (message_key, term)
 );
-CREATE INDEX gmail_terms_message ON gmail_terms (message_key);
 
 CREATE TABLE gmail_notes (
     id BIGINT NOT NULL PRIMARY KEY,

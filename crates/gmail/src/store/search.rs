@@ -8,34 +8,42 @@ use super::reading::{LineRow, line_columns};
 /// What is looked for, and where.
 pub(crate) struct Search<'a> {
     pub(crate) sought: &'a Sought,
-    /// The keys of the accounts whose messages may be found.
+    /// The keys of the accounts whose conversations are searched.
     pub(crate) credentials: Vec<&'a str>,
     /// Only in this conversation.
     pub(crate) conversation: Option<i64>,
 }
 
-/// The messages `m` that have all of what is sought: `$1` accounts, `$2` terms, `$3` how many these are, `$4` and `$5` what
-/// a further term is between, `$6` the conversation.
+/// The links `l` to messages that have all of what is sought: `$1` accounts, `$2` terms, `$3` how many these are, `$4` and
+/// `$5` what a further term is between, `$6` the conversation. Each message is asked for the terms, rather than each term
+/// for its messages: that takes the same time whatever is looked for, however much others have.
 macro_rules! found {
     ($one_of_accounts:literal, $one_of_terms:literal) => {
         concat!(
-            " FROM gmail_messages AS m LEFT JOIN gmail_outbox AS o ON o.id = m.outbox_id
-              WHERE m.credential_key ",
+            " FROM gmail_conversations AS c JOIN gmail_links AS l ON l.conversation_id = c.id
+              WHERE c.credential_key ",
             $one_of_accounts,
-            "
-                AND ($3 = CAST(0 AS BIGINT) OR m.key IN (SELECT t.message_key FROM gmail_terms AS t
-                    WHERE t.term ",
+            " AND (CAST($6 AS BIGINT) IS NULL OR c.id = $6)
+              AND (SELECT COUNT(*) FROM gmail_terms AS t WHERE t.message_key = l.message_key AND t.term ",
             $one_of_terms,
-            " AND t.credential_key ",
-            $one_of_accounts,
-            "
-                    GROUP BY t.message_key HAVING COUNT(*) = $3))
-                AND (CAST($4 AS TEXT) IS NULL OR m.key IN (SELECT b.message_key FROM gmail_terms AS b
-                    WHERE b.term >= $4 AND b.term < $5 AND b.credential_key ",
-            $one_of_accounts,
-            "))
-                AND EXISTS (SELECT 1 FROM gmail_links AS l WHERE l.message_key = m.key
-                    AND (CAST($6 AS BIGINT) IS NULL OR l.conversation_id = $6))"
+            ") = CAST($3 AS BIGINT)
+              AND (CAST($4 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM gmail_terms AS b
+                    WHERE b.message_key = l.message_key AND b.term >= $4 AND b.term < $5))"
+        )
+    };
+}
+
+/// A page of what is found, each message once, and what a list shows of it.
+macro_rules! page {
+    ($one_of_accounts:literal, $one_of_terms:literal) => {
+        concat!(
+            "SELECT ",
+            line_columns!(),
+            " FROM (SELECT l.message_key AS message_key, MAX(l.received_at) AS received_at",
+            found!($one_of_accounts, $one_of_terms),
+            " GROUP BY l.message_key ORDER BY 2 DESC, 1 DESC LIMIT $7 OFFSET $8) AS f
+              JOIN gmail_messages AS m ON m.key = f.message_key LEFT JOIN gmail_outbox AS o ON o.id = m.outbox_id
+              ORDER BY f.received_at DESC, f.message_key DESC"
         )
     };
 }
@@ -54,11 +62,8 @@ pub(crate) async fn search(
     let rows = conn
         .all(
             sql!(
-                sqlite: concat!("SELECT ", line_columns!(),
-                    found!("IN (SELECT value FROM json_each($1))", "IN (SELECT value FROM json_each($2))"),
-                    " ORDER BY m.received_at DESC, m.key DESC LIMIT $7 OFFSET $8"),
-                postgres: concat!("SELECT ", line_columns!(), found!("= ANY($1::TEXT[])", "= ANY($2::TEXT[])"),
-                    " ORDER BY m.received_at DESC, m.key DESC LIMIT $7 OFFSET $8")
+                sqlite: page!("IN (SELECT value FROM json_each($1))", "IN (SELECT value FROM json_each($2))"),
+                postgres: page!("= ANY($1::TEXT[])", "= ANY($2::TEXT[])")
             ),
             args![of(), &s.sought.terms, terms, beginning, &end, s.conversation, page.size, page.offset()],
         )
@@ -66,9 +71,10 @@ pub(crate) async fn search(
     let (count,) = conn
         .one(
             sql!(
-                sqlite: concat!("SELECT COUNT(*)",
+                sqlite: concat!("SELECT COUNT(DISTINCT l.message_key)",
                     found!("IN (SELECT value FROM json_each($1))", "IN (SELECT value FROM json_each($2))")),
-                postgres: concat!("SELECT COUNT(*)", found!("= ANY($1::TEXT[])", "= ANY($2::TEXT[])"))
+                postgres: concat!("SELECT COUNT(DISTINCT l.message_key)",
+                    found!("= ANY($1::TEXT[])", "= ANY($2::TEXT[])"))
             ),
             args![of(), &s.sought.terms, terms, beginning, &end, s.conversation],
         )
