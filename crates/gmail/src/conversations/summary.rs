@@ -87,7 +87,10 @@ impl Gmail {
         })?;
         let row = SummaryRow { last_message_key: last.to_owned(), summary, updated_at: made.updated_at };
         let mut tx = self.db().begin().await?;
-        store::put_summary(&mut tx, conversation, &row).await?;
+        // Nothing is said of a conversation that was removed meanwhile.
+        if store::lock_conversation(&mut tx, conversation).await?.is_some() {
+            store::put_summary(&mut tx, conversation, &row).await?;
+        }
         Ok(tx.commit().await?)
     }
 }

@@ -107,12 +107,12 @@ pub(crate) async fn summary(conn: &mut Conn, conversation: i64) -> Result<Option
     .await
 }
 
-/// Keeps one in the place of what was said before, unless its conversation is gone.
+/// Keeps one in the place of what was said before; its conversation is locked.
 pub(crate) async fn put_summary(tx: &mut Tx, conversation: i64, row: &SummaryRow) -> Result<()> {
     tx.exec(
         sql!(
             "INSERT INTO gmail_summaries (conversation_id, last_message_key, summary, updated_at)
-             SELECT id, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM gmail_conversations WHERE id = $1
+             VALUES ($1, $2, $3, $4)
              ON CONFLICT (conversation_id) DO UPDATE SET last_message_key = excluded.last_message_key,
                 summary = excluded.summary, updated_at = excluded.updated_at"
         ),
