@@ -5,6 +5,8 @@ mod callback;
 mod complete;
 mod credentials;
 mod initiate;
+mod notifications;
+mod webhook;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -16,6 +18,8 @@ use kernel::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Gmail;
+
+pub use webhook::callbacks;
 
 /// The id in a path: an integer. Anything else is the id of nothing.
 pub(crate) struct Number(pub(crate) i64);
@@ -38,6 +42,9 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(credentials::list_credentials))
         .routes(routes!(credentials::delete_credential))
         .routes(routes!(credentials::set_default_credential))
+        .routes(routes!(credentials::sync_credential))
+        .routes(routes!(notifications::set_up_notifications))
+        .routes(routes!(notifications::stop_notifications))
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }

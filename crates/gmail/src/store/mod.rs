@@ -2,12 +2,23 @@
 
 mod conversations;
 mod credentials;
+pub(crate) mod fetches;
 mod flows;
+mod hints;
 mod messages;
 mod numbers;
+mod own_sends;
+pub(crate) mod removal;
+pub(crate) mod syncs;
+mod terms;
+mod watches;
 
 pub(crate) use conversations::*;
 pub(crate) use credentials::*;
 pub(crate) use flows::*;
+pub(crate) use hints::*;
 pub(crate) use messages::*;
 pub(crate) use numbers::number;
+pub(crate) use own_sends::*;
+pub(crate) use terms::insert_terms;
+pub(crate) use watches::*;
