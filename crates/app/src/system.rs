@@ -122,8 +122,8 @@ impl System {
         };
         let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
-        let outreach = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
-        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), outreach);
+        let settled = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
+        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), settled);
         let gmail = gmail.context("Google's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;

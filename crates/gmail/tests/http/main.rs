@@ -10,4 +10,9 @@
 
 mod connect;
 mod house;
+mod mailbox;
+mod push;
 mod refusals;
+mod sync;
+mod watch;
+mod wipe;
