@@ -130,6 +130,11 @@ impl Emulator {
         self.control("fault", fault).await;
     }
 
+    /// Nothing fails any more.
+    pub async fn clear_faults(&self) {
+        self.control("clear-faults", Value::Null).await;
+    }
+
     /// Ends the account's access tokens before their time.
     pub async fn expire(&self, account: &str) {
         self.control("expire", json!({"email": account})).await;

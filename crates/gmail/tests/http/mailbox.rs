@@ -115,8 +115,10 @@ impl Rig {
 
     /// A mail arrives from [`CREATOR`]; Gmail's id.
     pub async fn deliver(&self, subject: &str) -> String {
-        self.deliver_mail(json!({"from": format!("Creator One <{CREATOR}>"), "subject": subject, "text": subject}))
-            .await
+        self.deliver_mail(
+            json!({"from": format!("Creator One <{CREATOR}>"), "subject": subject, "text": subject}),
+        )
+        .await
     }
 
     pub async fn deliver_mail(&self, mail: Value) -> String {

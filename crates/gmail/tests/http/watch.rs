@@ -12,6 +12,7 @@ use crate::{
 
 const TOPIC: &str = "projects/test/topics/gmail";
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
 testkit::both! {
     &testkit::app::migrations();
@@ -56,28 +57,33 @@ testkit::both! {
         rig.pass(DAY / 2).await;
         assert_eq!(rig.calls("/watch").await, calls);
         for _ in 0..3 {
-            rig.pass(DAY).await;
+            rig.pass(DAY + MINUTE).await;
             calls += 1;
             assert_eq!(rig.calls("/watch").await, calls);
         }
-        let until = rig.health().await["watch_expires"].clone();
-        rig.house.google.fault(json!({"path": "watch", "status": 403, "reason": "forbidden", "times": 100})).await;
-        rig.pass(DAY).await;
-        let anna = rig.house.app.login(&rig.anna).await;
         let health = |anna: testkit::app::User| {
             let house = &rig.house;
             async move { good(&house.get("/credentials/", &anna).await)["results"][0].clone() }
         };
+        let until = health(rig.house.app.login(&rig.anna).await).await["watch_expires"].clone();
+        rig.house.google.fault(json!({"path": "watch", "status": 403, "reason": "forbidden", "times": 100})).await;
+        rig.pass(DAY + MINUTE).await;
+        let anna = rig.house.app.login(&rig.anna).await;
         let failing = health(anna).await;
         assert!(failing["watch_error"].is_string() && failing["watch_expires"] == until, "{failing}");
         for _ in 0..8 {
-            rig.pass(DAY).await;
+            rig.pass(DAY + MINUTE).await;
         }
         let anna = rig.house.app.login(&rig.anna).await;
-        assert!(health(anna).await["watch_error"].is_string());
-        // As the account is connected anew, all is well again.
-        let anna = rig.house.app.login(&rig.anna).await;
-        rig.house.google.fault(json!({"path": "nothing", "times": 1})).await;
+        let lapsed = health(anna.clone()).await;
+        assert!(lapsed["watch_error"].is_string(), "{lapsed}");
+        assert!(lapsed["watch_expires"].as_str().unwrap() < rig.house.app.now().to_string().as_str());
+        assert!(lapsed["last_sync"].as_str() > lapsed["watch_expires"].as_str(), "read all the same: {lapsed}");
+        // As its grant is renewed, so is the watch.
+        rig.house.google.clear_faults().await;
         rig.house.connect(&anna, BRAND).await;
+        rig.house.app.run_due().await;
+        let again = health(anna).await;
+        assert!(again["watch_error"].is_null(), "{again}");
     }
 }

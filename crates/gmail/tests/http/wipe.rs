@@ -22,9 +22,24 @@ macro_rules! rows {
 macro_rules! every_table {
     ($rig:expr) => {
         rows!(
-            $rig, "gmail_credentials", "gmail_hints", "gmail_syncs", "gmail_fetches", "gmail_backfills",
-            "gmail_conversations", "gmail_messages", "gmail_links", "gmail_parts", "gmail_terms", "gmail_notes",
-            "gmail_summaries", "gmail_outbox", "gmail_counters", "gmail_goals", "gmail_replies", "gmail_decisions",
+            $rig,
+            "gmail_credentials",
+            "gmail_hints",
+            "gmail_syncs",
+            "gmail_fetches",
+            "gmail_backfills",
+            "gmail_conversations",
+            "gmail_messages",
+            "gmail_links",
+            "gmail_parts",
+            "gmail_terms",
+            "gmail_notes",
+            "gmail_summaries",
+            "gmail_outbox",
+            "gmail_counters",
+            "gmail_goals",
+            "gmail_replies",
+            "gmail_decisions",
         )
     };
 }

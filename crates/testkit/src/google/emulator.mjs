@@ -160,6 +160,7 @@ async function ctl(name, b, q) {
     }
     case 'push': { const r = []; for (let i = 0; i < (b.repeat ?? 1); i++) r.push(await push(b.email, b)); return r; }
     case 'pushes': return pushLog;
+    case 'clear-faults': faults = []; return { ok: true };
     case 'fault': faults.push({ times: 1, ...b }); return { pending: faults.length };   // {method,path(regex),status,body,headers,delayMs,dropAfter,times}
     case 'expire': for (const [t, a] of access) if (!b.email || a.email === b.email) em.tokenMap.delete(t); return { ok: true };
     case 'revoke': { for (const [t, a] of access) if (a.email === b.email) em.tokenMap.delete(t);
