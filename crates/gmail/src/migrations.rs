@@ -5,8 +5,8 @@
 //! secrets and verifiers are sealed.
 //!
 //! `gmail_hints` are pushes that rang; `gmail_syncs` says whether a mailbox is to be read, `gmail_fetches` which of its
-//! mails, `gmail_backfills` for which conversations it is still searched. `gmail_conversations` are pairs of an account and a counterpart; `gmail_messages` what Gmail holds of them, once
-//! each; `gmail_links` which message stands in which conversations; `gmail_parts` the messages' attachments; `gmail_terms`
+//! mails, `gmail_backfills` for which conversations it is still searched. `gmail_conversations` are pairs of an account and
+//! a counterpart; `gmail_messages` what Gmail holds of them, once each; `gmail_links` which message stands in which conversations; `gmail_parts` the messages' attachments; `gmail_terms`
 //! what they are found by; `gmail_notes` and `gmail_summaries` what people and the assistant say of a conversation.
 //!
 //! `gmail_uploads` are files to be sent; `gmail_outbox` the mails that go out, from the moment that somebody asked for

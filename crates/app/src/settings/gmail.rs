@@ -116,4 +116,32 @@ mod tests {
             assert!(load(bad).unwrap_err().to_string().contains("gmail.token_uri"), "{bad}");
         }
     }
+    #[test]
+    fn pushes_are_set_up_whole_or_not_at_all() {
+        let load = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(k, v)| (format!("HONGYAN_GMAIL__{k}"), (*v).to_owned()));
+            Settings::load(None, pairs).map(|settings| settings.gmail.sync)
+        };
+        let (audience, account) =
+            (("PUSH_AUDIENCE", "https://a.example/x/"), ("PUSH_SERVICE_ACCOUNT", "p@x.example"));
+        let subscription = ("PUSH_SUBSCRIPTION", "projects/p/subscriptions/s");
+        let push = load(&[audience, account, subscription]).unwrap().push.unwrap();
+        assert_eq!(push.subscription.as_deref(), Some("projects/p/subscriptions/s"));
+        assert!(load(&[]).unwrap().push.is_none());
+        for (pairs, named) in [
+            (&[audience][..], "gmail.push_service_account"),
+            (&[account], "gmail.push_audience"),
+            (&[subscription], "gmail.push_subscription"),
+            (&[audience, account, ("PUSH_SUBSCRIPTION", "s")], "gmail.push_subscription"),
+            (&[audience, ("PUSH_SERVICE_ACCOUNT", "x")], "gmail.push_service_account"),
+            (&[("TOPIC", "gmail")], "gmail.topic"),
+            (&[("POLL_EVERY", "5s")], "gmail.poll_every"),
+        ] {
+            assert!(load(pairs).unwrap_err().to_string().contains(named), "{named}");
+        }
+        assert_eq!(
+            load(&[("TOPIC", "projects/p/topics/t")]).unwrap().topic.as_deref(),
+            Some("projects/p/topics/t")
+        );
+    }
 }

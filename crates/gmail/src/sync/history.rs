@@ -250,3 +250,83 @@ fn read_record<'a>(said: &mut BTreeMap<&'a str, Said>, record: &'a HistoryRecord
         of(said, touched).deleted = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use google::{Labeled, MessageRef};
+
+    use super::*;
+
+    fn touched(labels: &[&str], now: &[&str]) -> Vec<Touched> {
+        let text = |all: &[&str]| all.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
+        let message = MessageRef { id: "m".to_owned(), thread_id: String::new() };
+        vec![Touched { message: Labeled { message, labels: text(now) }, labels: text(labels) }]
+    }
+
+    enum Happened {
+        Added,
+        Deleted,
+        Gained(&'static str),
+        Lost(&'static str),
+    }
+    use Happened::{Added, Deleted, Gained, Lost};
+
+    /// What a page of these records says of one message, whose labels are `now` by then.
+    fn read(
+        kept: Option<&[&str]>,
+        now: &[&str],
+        happened: &[Happened],
+    ) -> (Option<Vec<String>>, bool, Option<Rank>) {
+        let records: Vec<HistoryRecord> = happened
+            .iter()
+            .map(|one| {
+                let of = |is: bool, labels: &[&str]| if is { touched(labels, now) } else { Vec::new() };
+                HistoryRecord {
+                    id: None,
+                    added: of(matches!(one, Added), &[]),
+                    deleted: of(matches!(one, Deleted), &[]),
+                    labels_added: if let Gained(label) = one { touched(&[label], now) } else { Vec::new() },
+                    labels_removed: if let Lost(label) = one { touched(&[label], now) } else { Vec::new() },
+                }
+            })
+            .collect();
+        let mut said = BTreeMap::new();
+        if let Some(labels) = kept {
+            let labels = labels.iter().map(|l| (*l).to_owned()).collect();
+            said.insert("m", Said { labels: Some(labels), ..Said::default() });
+        }
+        for record in &records {
+            read_record(&mut said, record);
+        }
+        let said = said.remove("m").unwrap();
+        (said.labels, said.deleted, said.wanted.map(|(rank, _)| rank))
+    }
+
+    #[test]
+    fn messages_that_are_not_kept() {
+        for (now, happened, wanted) in [
+            (&["INBOX"][..], &[Added][..], Some(Rank::Live)),
+            (&["SPAM"], &[Added], None),
+            (&["DRAFT"], &[Added], None),
+            (&["SENT"], &[Added, Gained("DRAFT"), Lost("DRAFT"), Gained("SENT")], Some(Rank::Live)),
+            (&["INBOX"], &[Lost("SPAM")], Some(Rank::Live)),
+            (&["INBOX"], &[Lost("TRASH")], Some(Rank::Past)),
+            (&["INBOX"], &[Added, Gained("TRASH"), Lost("TRASH")], Some(Rank::Past)),
+            (&["TRASH"], &[Added, Gained("TRASH")], None),
+            (&["INBOX"], &[Gained("STARRED"), Lost("UNREAD")], None),
+        ] {
+            assert_eq!(read(None, now, happened).2, wanted, "{now:?}");
+        }
+        assert!(read(None, &[], &[Added, Deleted]).1);
+    }
+
+    #[test]
+    fn messages_that_are_kept() {
+        let labels =
+            |happened: &[Happened]| read(Some(&["INBOX", "UNREAD"]), &["INBOX"], happened).0.unwrap();
+        assert_eq!(labels(&[Lost("UNREAD"), Gained("STARRED")]), ["INBOX", "STARRED"]);
+        assert!(is_hidden(&labels(&[Gained("TRASH")])));
+        assert!(!is_hidden(&labels(&[Gained("TRASH"), Lost("TRASH")])));
+        assert_eq!(read(Some(&["INBOX"]), &["INBOX"], &[Added]).2, None, "it is here");
+    }
+}

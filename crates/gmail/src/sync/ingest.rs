@@ -77,11 +77,11 @@ impl Gmail {
         if matches!(machine, Machine::Hard(Hard::Report | Hard::Daemon | Hard::NullReturnPath)) {
             return Ok(true);
         }
-        let place = self.place(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
+        let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
         Ok(!place.conversations.is_empty())
     }
 
-    async fn place(
+    async fn place_of(
         &self,
         tx: &mut Tx,
         row: &CredentialRow,
@@ -138,7 +138,7 @@ impl Gmail {
         } else {
             let kind = Some(&read.classified.kind);
             let place =
-                self.place(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
+                self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
             let past = match fetch.rank {
                 Rank::Live => false,
                 Rank::Window => read.received_at < now.minus(self.0.config.replies.max_age),

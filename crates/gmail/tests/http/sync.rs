@@ -305,6 +305,31 @@ testkit::both! {
         assert!(rig.sums(1).await.3.is_some());
     }
 
+    /// Large mails are taken in, one by one: those of the past are known by a search, new ones by their heads.
+    async fn large_mails(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let large = |subject: &str| {
+            let file = "QUJD".repeat(19).to_owned() + "\r\n";
+            format!(
+                "From: {CREATOR}\r\nTo: {BRAND}\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n\
+                 Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b\r\n\
+                 Content-Type: video/mp4; name=a.mp4\r\nContent-Disposition: attachment; filename=a.mp4\r\n\
+                 Content-Transfer-Encoding: base64\r\n\r\n{}--b--\r\n",
+                file.repeat(7 * 1024 * 1024 / 78)
+            )
+        };
+        rig.deliver_mail(json!({"raw": large("A")})).await;
+        rig.sync().await;
+        rig.conversation().await;
+        assert_eq!(rig.calls("larger").await, 1);
+        rig.deliver_mail(json!({"raw": large("B")})).await;
+        rig.sync().await;
+        assert_eq!(rig.subjects(1).await, ["A", "B", "Rates for a collab"]);
+        let mut conn = rig.house.app.system.db.read().await.unwrap();
+        let sizes: Vec<(i64,)> = conn.all(db::sql!("SELECT size FROM gmail_parts"), db::args![]).await.unwrap();
+        assert!(sizes.len() == 2 && sizes.iter().all(|(size,)| *size > 5_000_000), "{sizes:?}");
+    }
+
     /// Nothing rings: the mailbox is read all the same.
     async fn quiet_mailboxes_are_polled(t) {
         let Some(rig) = Rig::new(t).await else { return };
