@@ -29,7 +29,7 @@ pub(crate) const BODIES: usize = 4;
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// What of a mail's head says whether it belongs to a conversation.
-const HEAD: [&str; 12] = [
+const HEAD: [&str; 13] = [
     "From",
     "Sender",
     "Reply-To",
@@ -42,6 +42,7 @@ const HEAD: [&str; 12] = [
     "Return-Path",
     "Auto-Submitted",
     "X-Failed-Recipients",
+    mail::OWN_MARK,
 ];
 
 /// Why nothing came of a mail.

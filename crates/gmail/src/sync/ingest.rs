@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use db::Tx;
 use google::{Message, Raw};
 use kernel::{Timestamp, terms};
-use mail::{Classified, Hard, Incoming, Kind, Machine, OwnAddresses, Split, classify, normal_form};
+use mail::{Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, normal_form};
 use serde_json::json;
 
 use super::{drain::Trouble, is_hidden};
@@ -13,7 +13,7 @@ use crate::{
     Gmail,
     model::{Direction, MailKind},
     store::{
-        self, ConversationRow, CredentialRow, MessageRow, OwnSend, PartRow,
+        self, ConversationRow, CredentialRow, KnownBy, MessageRow, OwnSend, PartRow,
         fetches::{self, FetchRow, Rank},
     },
 };
@@ -93,7 +93,12 @@ impl Gmail {
         let mut place = Place::default();
         let outbound = direction(&own, labels, mail) == Direction::Out;
         let others: Vec<String> = if outbound {
-            place.own = store::own_send(tx, &row.key, &message_ids(mail), Some(gmail_id)).await?;
+            place.own = {
+                let message_ids = message_ids(mail);
+                let mark = mail.field(&OWN_MARK.to_ascii_lowercase()).map(str::trim);
+                let by = KnownBy { message_ids: &message_ids, gmail_id: Some(gmail_id), mark };
+                store::own_send(tx, &row.key, by).await?
+            };
             [&mail.to, &mail.cc, &mail.bcc].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
         } else {
             [&mail.from, &mail.reply_to].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
@@ -109,10 +114,12 @@ impl Gmail {
             Kind::Bounce { original_message_id: Some(original), .. }
             | Kind::Complaint { original_message_id: Some(original), .. },
         ) = kind
-            && let Some(ours) = store::own_send(tx, &row.key, std::slice::from_ref(original), None).await?
         {
-            place.reports = true;
-            place.conversations.extend(ours.conversation_id);
+            let by = KnownBy { message_ids: std::slice::from_ref(original), ..KnownBy::default() };
+            if let Some(ours) = store::own_send(tx, &row.key, by).await? {
+                place.reports = true;
+                place.conversations.extend(ours.conversation_id);
+            }
         }
         Ok(place)
     }

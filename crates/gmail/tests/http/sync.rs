@@ -97,6 +97,11 @@ testkit::both! {
             .unwrap();
         drop(conn);
         assert_eq!(ours, [("out".to_owned(), Some("gout_1".to_owned()))]);
+        // Gmail may replace the Message-ID; our mark stays.
+        let raw = raw.replace("own-1@", "another@").replace("Subject: O", "Subject: P\r\nX-Hongyan-Outreach: gout_1");
+        rig.house.google.as_owner(BRAND, "POST", "messages/send", json!({"raw": base64(&raw)})).await;
+        rig.sync().await;
+        assert!(rig.subjects(1).await.contains(&"P".to_owned()));
         let bounce = "From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\r\nTo: brand@example.com\r\n\
             Subject: Undelivered\r\nMIME-Version: 1.0\r\n\
             Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\

@@ -124,4 +124,21 @@ testkit::both! {
         rig.house.app.run_due().await;
         assert_eq!(rows!(rig, "gmail_messages")[0].1, 0);
     }
+
+    /// It goes while it is being read: nothing is written after it.
+    async fn while_it_is_read(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation_with(1, CREATOR).await;
+        for n in 0..9 {
+            rig.deliver(&format!("A{n}")).await;
+        }
+        rig.want().await;
+        rig.house.google.fault(json!({"path": "messages/", "delayMs": 40, "times": 12})).await;
+        let path = format!("/credentials/{}/", rig.id);
+        let (_, gone) = tokio::join!(rig.house.app.run_due(), rig.house.delete(&path, &rig.anna));
+        good(&gone);
+        rig.house.app.run_due().await;
+        let left: Vec<_> = every_table!(rig).into_iter().filter(|(_, n)| *n > 0).collect();
+        assert_eq!(left, []);
+    }
 }
