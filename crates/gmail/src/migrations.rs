@@ -115,6 +115,7 @@ CREATE TABLE gmail_backfills (
     credential_key {ID} NOT NULL,
     large BOOLEAN NOT NULL,
     page TEXT,
+    tries BIGINT NOT NULL,
     asked_at BIGINT NOT NULL
 );
 CREATE INDEX gmail_backfills_account ON gmail_backfills (credential_key, asked_at, conversation_id);

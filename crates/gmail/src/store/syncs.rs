@@ -115,9 +115,9 @@ pub(crate) async fn want_backfill(
 ) -> Result<()> {
     tx.exec(
         sql!(
-            "INSERT INTO gmail_backfills (conversation_id, credential_key, large, page, asked_at)
-             VALUES ($1, $2, TRUE, NULL, $3)
-             ON CONFLICT (conversation_id) DO UPDATE SET large = TRUE, page = NULL"
+            "INSERT INTO gmail_backfills (conversation_id, credential_key, large, page, tries, asked_at)
+             VALUES ($1, $2, TRUE, NULL, 0, $3)
+             ON CONFLICT (conversation_id) DO UPDATE SET large = TRUE, page = NULL, tries = 0"
         ),
         args![conversation, credential, now],
     )
@@ -148,6 +148,24 @@ pub(crate) async fn move_backfill(
     tx.exec(
         sql!("UPDATE gmail_backfills SET large = $2, page = $3 WHERE conversation_id = $1"),
         args![conversation, large, page],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that Gmail refused a listing: it begins anew, after the others, or is given up after so many tries.
+pub(crate) async fn fail_backfill(tx: &mut Tx, conversation: i64, tries: i64, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_backfills SET tries = tries + 1, large = TRUE, page = NULL, asked_at = $2
+             WHERE conversation_id = $1"
+        ),
+        args![conversation, now],
+    )
+    .await?;
+    tx.exec(
+        sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1 AND tries >= $2"),
+        args![conversation, tries],
     )
     .await
     .map(drop)

@@ -2,7 +2,7 @@
 
 use google::{Error, Query};
 
-use super::run::Stop;
+use super::{TRIES, run::Stop};
 use crate::{
     Gmail,
     store::{
@@ -46,12 +46,13 @@ impl Gmail {
         let q = if past.large { format!("{found} {LARGE}") } else { found };
         let query = Query { q: Some(&q), page: past.page.as_deref(), ..Query::default() };
         let page = match self.mailbox(row).messages(&query).await {
-            // A page's token does not last for ever: from the beginning, when it is tried again.
-            Err(error @ Error::Permanent { .. }) if past.page.is_some() => {
+            // A page's token does not last for ever; and what Gmail cannot search for must not hold up the others.
+            Err(Error::Permanent { message, .. }) => {
+                tracing::warn!(credential = row.key, conversation = id, message, "a past cannot be listed");
                 let mut tx = self.db().begin().await?;
-                syncs::move_backfill(&mut tx, id, past.large, None).await?;
+                syncs::fail_backfill(&mut tx, id, TRIES, now).await?;
                 tx.commit().await?;
-                return Err(error.into());
+                return Ok(true);
             }
             page => page?,
         };

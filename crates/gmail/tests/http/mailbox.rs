@@ -82,8 +82,8 @@ impl Rig {
         .unwrap();
         tx.exec(
             db::sql!(
-                "INSERT INTO gmail_backfills (conversation_id, credential_key, large, asked_at)
-                 VALUES ($1, $2, TRUE, $3)"
+                "INSERT INTO gmail_backfills (conversation_id, credential_key, large, tries, asked_at)
+                 VALUES ($1, $2, TRUE, 0, $3)"
             ),
             db::args![id, &self.key, now],
         )

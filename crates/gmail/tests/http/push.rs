@@ -62,6 +62,29 @@ testkit::both! {
         assert_eq!((rig.subjects(1).await.len(), hints(&rig).await, rig.calls("/history").await), (2, 21, walks + 1));
     }
 
+    /// What rings while the mailbox is being read is read after that, by the same reading or the next.
+    async fn a_push_during_a_reading(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation().await;
+        let url = rig.listen().await;
+        rig.deliver("A").await;
+        rig.want().await;
+        rig.house.google.fault(json!({"path": "messages/", "delayMs": 150, "times": 1})).await;
+        let ring = async {
+            // History was walked, and a mail is being fetched.
+            while !rig.house.google.log("/history").await.iter().any(|call| call["status"] == 200) {
+                tokio::task::yield_now().await;
+            }
+            rig.deliver("B").await;
+            assert_eq!(statuses(&rig.house.google.push(BRAND, json!({"url": url})).await), [200]);
+        };
+        tokio::join!(rig.house.app.run_due(), ring);
+        rig.house.app.run_due().await;
+        assert_eq!(rig.subjects(1).await, ["A", "B", "Rates for a collab"]);
+        let health = rig.health().await;
+        assert!(health["waiting"] == 0 && health["last_push"].is_string(), "{health}");
+    }
+
     /// Whoever is not Google, or not our service account, is told so, and nothing is kept.
     async fn forgeries(t) {
         let Some(rig) = Rig::new(t).await else { return };

@@ -310,6 +310,26 @@ testkit::both! {
         assert!(rig.sums(1).await.3.is_some());
     }
 
+    /// A search that Gmail refuses is begun anew, in the end given up, and holds up no other.
+    async fn a_refused_search(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let refuse = |times: u32| rig.house.google.fault(json!({"path": "messages$", "query": "other%40", "status": 400,
+            "reason": "invalidArgument", "times": times}));
+        refuse(3).await;
+        rig.conversation_with(1, "other@example.org").await;
+        rig.conversation_with(2, CREATOR).await;
+        rig.sync().await;
+        assert!(rig.sums(1).await.3.is_some() && rig.sums(2).await.3.is_some() && rig.sums(2).await.0 == 1);
+        refuse(50).await;
+        rig.conversation_with(3, "another@example.org").await;
+        rig.sync().await;
+        assert!(rig.sums(3).await.3.is_none());
+        assert!(rig.health().await["sync_error"].is_null());
+        rig.deliver("A").await;
+        rig.sync().await;
+        assert_eq!(rig.subjects(2).await.len(), 2);
+    }
+
     /// Large mails are taken in, one by one: those of the past are known by a search, new ones by their heads.
     async fn large_mails(t) {
         let Some(rig) = Rig::new(t).await else { return };
