@@ -9,9 +9,11 @@ mod credentials;
 mod initiate;
 mod messages;
 mod notes;
+mod notifications;
 mod query;
 mod search;
 mod summary;
+mod webhook;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -23,6 +25,8 @@ use kernel::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Gmail;
+
+pub use webhook::callbacks;
 
 /// The id in a path: an integer. Anything else is the id of nothing.
 pub(crate) struct Number(pub(crate) i64);
@@ -58,6 +62,9 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(search::search_gmail))
         .routes(routes!(attachments::list_attachments))
         .routes(routes!(attachments::download_attachment))
+        .routes(routes!(credentials::sync_credential))
+        .routes(routes!(notifications::set_up_notifications))
+        .routes(routes!(notifications::stop_notifications))
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }

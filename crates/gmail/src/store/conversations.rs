@@ -290,3 +290,10 @@ pub(crate) async fn link_message(
     .await?;
     Ok(true)
 }
+
+/// Notes what a locked conversation's counterpart calls themselves.
+pub(crate) async fn name_counterpart(tx: &mut Tx, conversation: i64, name: &str) -> Result<()> {
+    tx.exec(sql!("UPDATE gmail_conversations SET name = $2 WHERE id = $1"), args![conversation, name])
+        .await
+        .map(drop)
+}

@@ -43,7 +43,7 @@ testkit::both! {
         shape(&list.body["results"][0], &json!({
             "id": 1, "email": format!("={BRAND}"), "is_default": true, "created_at": "time", "status": "=active",
             "status_reason": null, "last_sync": null, "last_push": null, "watch_expires": null, "watch_error": null,
-            "limited_until": null,
+            "limited_until": null, "sync_error": null, "waiting": 0, "skipped": 0,
         }));
         let done = house.post("/credentials/2/set_default/", &anna, json!({})).await;
         shape(good(&done), &json!({"status": "=success", "message": "string"}));

@@ -28,7 +28,7 @@ impl House {
         Self::with(db, |_| {}).await
     }
 
-    /// With other settings.
+    /// The same with other settings.
     pub async fn with(db: TestDb, change: impl FnOnce(&mut Settings)) -> Option<Self> {
         let now = testkit::app::START.parse().unwrap();
         let google = Emulator::start(&[&callback(), "http://localhost"], Some(now))?;
