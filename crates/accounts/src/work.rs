@@ -1,4 +1,4 @@
-//! Mails about the account itself: verification and password reset.
+//! Mails about the account itself: verification, password reset, and a Gmail account that must be connected again.
 //!
 //! The token is made when the mail is made and its hash stored then; what waits to be sent holds no secret.
 
@@ -54,6 +54,25 @@ pub(crate) async fn schedule(tx: &mut Tx, user: &str, purpose: Purpose, now: Tim
     dispatch::enqueue(tx, now, &[new]).await.map(drop)
 }
 
+/// What the payload of a mail about a Gmail account begins with; its address follows.
+const GRANT_ENDED: &str = "grant_ended ";
+
+/// Schedules a mail that tells a user that Google has ended the access to their Gmail account.
+///
+/// # Errors
+/// [`db::DbError`]
+pub async fn tell_grant_ended(tx: &mut Tx, user: &str, address: &str, now: Timestamp) -> db::Result<()> {
+    let new = NewDispatch {
+        id: format!("{user}/grant_ended/{}", kernel::id::new("m", now)),
+        kind: ACCOUNT_MAIL,
+        subject: user.to_owned(),
+        destination: String::new(),
+        payload: Some(format!("{GRANT_ENDED}{address}")),
+        due_at: now,
+    };
+    dispatch::enqueue(tx, now, &[new]).await.map(drop)
+}
+
 /// Sends them.
 pub struct AccountMail {
     /// The slice.
@@ -65,6 +84,10 @@ pub struct AccountMail {
 impl Single for AccountMail {
     fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
+            if let Some(address) = d.payload.as_deref().and_then(|payload| payload.strip_prefix(GRANT_ENDED))
+            {
+                return self.grant_ended(d, address).await;
+            }
             let purpose = match d.payload.as_deref() {
                 Some("verify") => Purpose::Verify,
                 Some("reset") => Purpose::Reset,
@@ -84,6 +107,21 @@ impl Single for AccountMail {
 }
 
 impl AccountMail {
+    async fn grant_ended(&self, d: &Dispatch, address: &str) -> Outcome {
+        let user = match self.accounts.db().read().await {
+            Ok(mut conn) => store::user(&mut conn, &d.subject).await,
+            Err(error) => Err(error),
+        };
+        match user {
+            Ok(Some(user)) => {
+                let letterhead = grant_ended(&user, address, &self.accounts.config().public_url);
+                self.post.deliver(d, letterhead).await
+            }
+            Ok(None) => Outcome::Done("nothing to do any more".to_owned()),
+            Err(error) => Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false },
+        }
+    }
+
     async fn prepare(&self, user: &str, purpose: Purpose) -> Result<Option<(UserRow, String)>, Problem> {
         let mut tx = self.accounts.db().begin().await?;
         let Some(user) = store::user(&mut tx, user).await? else { return Ok(None) };
@@ -127,5 +165,18 @@ fn letterhead(user: &UserRow, purpose: Purpose, link: &str) -> Letterhead {
             ),
         ),
     };
+    Letterhead { to: user.email.clone(), to_name: name.clone(), ..Letterhead::plain(subject, text) }
+}
+
+fn grant_ended(user: &UserRow, address: &str, url: &str) -> Letterhead {
+    let name = &user.username;
+    let text = format!(
+        "{name}，您好！\n\nGoogle 已终止鸿雁对 Gmail 账户 {address} 的访问（授权被撤销、密码已更改或授权已过期）。\
+         在您重新连接之前，该账户的邮件不再同步，也不再发送。\n请在鸿雁中重新连接该账户：\n\
+         Google has ended Hongyan's access to the Gmail account {address} (it was revoked, the password was changed, or it \
+         expired). Until you connect it again, its mails are neither read nor sent.\n\
+         Please connect the account again in Hongyan:\n\n{url}\n"
+    );
+    let subject = "请重新连接您的 Gmail 账户 / Please connect your Gmail account again";
     Letterhead { to: user.email.clone(), to_name: name.clone(), ..Letterhead::plain(subject, text) }
 }

@@ -75,7 +75,8 @@ fn slices(system: &System) -> (Router, Router, Document) {
     let routes = accounts::router(system.accounts.clone())
         .merge(letters::router(system.letters.clone()))
         .merge(assistant::router(system.assistant.clone()));
-    let (callbacks, called) = desk::callbacks(system.desk.clone()).split_for_parts();
+    let called = desk::callbacks(system.desk.clone()).merge(gmail::callbacks(system.gmail.clone()));
+    let (callbacks, called) = called.split_for_parts();
     let (api, mut document) = OpenApiRouter::with_openapi(Base::openapi())
         .nest("/api/v1", routes)
         .nest("/api/kb", assistant::kb::router(system.assistant.clone()))

@@ -67,6 +67,7 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
         accounts::ACCOUNT_MAIL,
         desk::ASSIGN,
         desk::WATCHDOG,
+        gmail::WIPE,
     ] {
         let dead = dispatch::store::dead(&mut conn, kind).await?;
         if dead > 0 {

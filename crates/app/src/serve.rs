@@ -27,6 +27,8 @@ const CLOCK_CHECK: Duration = Duration::from_secs(60);
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How often the desk's channels are looked after.
 const CHANNELS_UPKEEP: Duration = Duration::from_secs(60);
+/// How often people's mailboxes are looked after.
+const MAILBOXES_UPKEEP: Duration = Duration::from_secs(60);
 
 /// Runs until `SIGTERM` or `SIGINT`.
 ///
@@ -70,6 +72,7 @@ pub async fn serve(settings: &Settings) -> anyhow::Result<()> {
     keep_metrics(metrics.clone(), &tracker, &stop);
     if settings.worker {
         keep_channels(&system, &tracker, &stop);
+        keep_mailboxes(&system, &tracker, &stop);
     }
     if settings.api && !settings.desk.auth {
         tracing::warn!("desk.auth is off: whoever reaches this server is a supervisor of the desk");
@@ -229,6 +232,21 @@ fn keep_channels(system: &System, tracker: &TaskTracker, stop: &CancellationToke
                 tracing::warn!(%error, "the desk's channels cannot be looked after");
             }
             if stop.run_until_cancelled(machine.sleep(CHANNELS_UPKEEP)).await.is_none() {
+                return;
+            }
+        }
+    });
+}
+
+/// Reads mailboxes that no push announced, and renews what rings.
+fn keep_mailboxes(system: &System, tracker: &TaskTracker, stop: &CancellationToken) {
+    let (gmail, stop, machine) = (system.gmail.clone(), stop.clone(), Clock::system());
+    tracker.spawn(async move {
+        loop {
+            if let Err(error) = gmail.look_after_mailboxes().await {
+                tracing::warn!(%error, "mailboxes cannot be looked after");
+            }
+            if stop.run_until_cancelled(machine.sleep(MAILBOXES_UPKEEP)).await.is_none() {
                 return;
             }
         }

@@ -226,16 +226,25 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
         .single(desk::TURN, turn_options(), desk::Turns { desk: of() })
 }
 
-/// Outreach: mails that leave people's Gmail accounts, one at a time from each. What keeps them decides how long they wait;
-/// the engine's patience is for what nobody foresaw.
+/// Outreach: mailboxes, each read by one at a time, and mails that leave them, one at a time from each. What Google owes us is
+/// worth a day's patience. What keeps a mail decides how long it waits; the engine's patience is for what nobody foresaw.
 fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
     use std::time::Duration;
     let seconds = Duration::from_secs;
-    let retry = Retry { first: seconds(10), cap: seconds(3600), max_age: days(3), min_attempts: 20 };
-    let send = SingleOptions { concurrency: 16, per_destination: 1, retry, timeout: seconds(400) };
+    let retry = Retry { first: seconds(1), cap: seconds(60), max_age: days(1), min_attempts: 4 };
+    let read = SingleOptions { concurrency: 8, per_destination: 1, retry, timeout: seconds(600) };
+    // A watch that is not renewed lasts for days: no haste.
+    let slow = Retry { first: seconds(60), cap: seconds(3600), max_age: seconds(20 * 3600), min_attempts: 4 };
+    let renew = SingleOptions { retry: slow, timeout: seconds(180), ..read };
+    let patient = Retry { first: seconds(10), cap: seconds(3600), max_age: days(3), min_attempts: 20 };
+    let send = SingleOptions { concurrency: 16, retry: patient, timeout: seconds(400), ..read };
     let internal = SingleOptions { concurrency: 2, per_destination: 2, retry: Retry::INTERNAL, ..send };
+    let wipe = SingleOptions { per_destination: 1, timeout: seconds(600), ..internal };
     let of = || gmail.clone();
     builder
+        .single(gmail::SYNC, read, gmail::Sync { gmail: of() })
+        .single(gmail::RENEW, renew, gmail::Renew { gmail: of() })
+        .single(gmail::WIPE, wipe, gmail::Wipe { gmail: of() })
         .single(gmail::SEND, send, gmail::SendMail::new(of()))
         .single(gmail::ALIASES, internal, gmail::Aliases { gmail: of() })
         .single(gmail::COLLECT, internal, gmail::CollectUpload { gmail: of() })

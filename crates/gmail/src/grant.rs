@@ -133,6 +133,13 @@ impl TokenStore for Row {
             let mut tx = self.db.begin().await.map_err(|e| stored(&e))?;
             let done = store::end_grant(&mut tx, &self.key, version, reason, now).await;
             let done = done.map_err(|e| stored(&e))?;
+            if done {
+                let row = store::credential_by_key(&mut tx, &self.key).await.map_err(|e| stored(&e))?;
+                if let Some(row) = row {
+                    let told = accounts::tell_grant_ended(&mut tx, &row.user_id, &row.email, now).await;
+                    told.map_err(|e| stored(&e))?;
+                }
+            }
             tx.commit().await.map_err(|e| stored(&e))?;
             if done {
                 tracing::warn!(credential = self.key, reason, "Google ended a grant");

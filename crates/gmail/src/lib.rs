@@ -29,16 +29,18 @@ use assistant::Assistant;
 use axum::extract::FromRef;
 use blobs::Blobs;
 use db::Db;
-use google::{Endpoints, Governors, OAuth};
+use google::{Endpoints, Governors, OAuth, Pushes};
 use kernel::Clock;
+use tokio::sync::Semaphore;
 use transports::{SetupError, web::Web};
 
 pub use config::{Config, ReplyConfig, SendConfig, SyncConfig};
-pub use http::router;
+pub use http::{callbacks, router};
 pub use migrations::MIGRATIONS;
 pub use model::{AutoReply, CredentialStatus};
 pub use sealed::SEALED;
 pub use send::{ALIASES, Aliases, COLLECT, CollectUpload, SEND, SendMail};
+pub use sync::{RENEW, Renew, SYNC, Sync, WIPE, Wipe};
 
 /// The slice's state. Cheap to clone.
 #[derive(Clone)]
@@ -54,6 +56,12 @@ pub(crate) struct Inner {
     pub(crate) oauth: OAuth,
     pub(crate) governors: Governors,
     pub(crate) cells: grant::Cells,
+    pub(crate) reading: conversations::Shared,
+    /// What rings, if anything may.
+    pub(crate) pushes: Option<Pushes>,
+    pub(crate) watches: sync::Watches,
+    /// Room for whole mails in memory.
+    pub(crate) bodies: Semaphore,
 }
 
 impl Gmail {
@@ -70,9 +78,12 @@ impl Gmail {
         let web = Web::new(&google::web_settings())?;
         let endpoints = Arc::new(config.endpoints.clone());
         let clock = accounts.clock().clone();
+        let expected = config.sync.push.clone();
+        let pushes = expected.map(|expected| Pushes::new(&web, &endpoints, expected, clock.clone()));
         let oauth = OAuth::new(&web, Arc::clone(&endpoints), clock.clone());
         let governors = Governors::new(config.quota, clock);
         let cells = grant::Cells::default();
+        let reading = conversations::Shared::new(accounts.keyring());
         Ok(Self(Arc::new(Inner {
             accounts,
             assistant,
@@ -83,6 +94,10 @@ impl Gmail {
             oauth,
             governors,
             cells,
+            reading,
+            pushes,
+            watches: sync::Watches::default(),
+            bodies: Semaphore::new(sync::BODIES),
         })))
     }
 

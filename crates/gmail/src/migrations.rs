@@ -5,8 +5,8 @@
 //! secrets and verifiers are sealed.
 //!
 //! `gmail_hints` are pushes that rang; `gmail_syncs` says whether a mailbox is to be read, `gmail_fetches` which of its
-//! mails. `gmail_conversations` are pairs of an account and a counterpart; `gmail_messages` what Gmail holds of them, once
-//! each; `gmail_links` which message stands in which conversations; `gmail_parts` the messages' attachments; `gmail_terms`
+//! mails, `gmail_backfills` for which conversations it is still searched. `gmail_conversations` are pairs of an account and
+//! a counterpart; `gmail_messages` what Gmail holds of them, once each; `gmail_links` which message stands in which conversations; `gmail_parts` the messages' attachments; `gmail_terms`
 //! what they are found by; `gmail_notes` and `gmail_summaries` what people and the assistant say of a conversation.
 //!
 //! `gmail_uploads` are files to be sent, `gmail_upload_uses` by which mails; `gmail_outbox` the mails that go out, from the
@@ -63,7 +63,6 @@ CREATE TABLE gmail_credentials (
     history_id BIGINT,
     good_until BIGINT,
     synced_at BIGINT,
-    pushed_at BIGINT,
     topic TEXT,
     watch_expires_at BIGINT,
     watch_error TEXT,
@@ -93,19 +92,34 @@ CREATE TABLE gmail_syncs (
     wanted BIGINT NOT NULL,
     active BOOLEAN NOT NULL,
     since BIGINT NOT NULL,
-    asked_at BIGINT NOT NULL
+    poll_at BIGINT NOT NULL,
+    pushed_at BIGINT,
+    error TEXT
 );
+CREATE INDEX gmail_syncs_poll ON gmail_syncs (poll_at);
 
 CREATE TABLE gmail_fetches (
     credential_key {ID} NOT NULL,
     gmail_id {ID} NOT NULL,
-    backfill BOOLEAN NOT NULL,
+    rank BIGINT NOT NULL CHECK (rank BETWEEN 0 AND 2),
+    large BOOLEAN NOT NULL,
+    place BIGINT NOT NULL,
     tries BIGINT NOT NULL,
+    next_at BIGINT NOT NULL,
     error TEXT,
-    asked_at BIGINT NOT NULL,
     PRIMARY KEY (credential_key, gmail_id)
 );
-CREATE INDEX gmail_fetches_next ON gmail_fetches (credential_key, backfill, asked_at, gmail_id);
+CREATE INDEX gmail_fetches_next ON gmail_fetches (credential_key, rank, place, gmail_id);
+
+CREATE TABLE gmail_backfills (
+    conversation_id BIGINT NOT NULL PRIMARY KEY,
+    credential_key {ID} NOT NULL,
+    large BOOLEAN NOT NULL,
+    page TEXT,
+    tries BIGINT NOT NULL,
+    asked_at BIGINT NOT NULL
+);
+CREATE INDEX gmail_backfills_account ON gmail_backfills (credential_key, asked_at, conversation_id);
 ";
 
 const CONVERSATIONS: &str = "
@@ -188,9 +202,8 @@ CREATE TABLE gmail_terms (
     term {ID} NOT NULL,
     message_key {ID} NOT NULL,
     credential_key {ID} NOT NULL,
-    PRIMARY KEY (term, message_key)
+    PRIMARY KEY (message_key, term)
 );
-CREATE INDEX gmail_terms_message ON gmail_terms (message_key);
 
 CREATE TABLE gmail_notes (
     id BIGINT NOT NULL PRIMARY KEY,

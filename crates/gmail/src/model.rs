@@ -1,6 +1,9 @@
 //! The pure part of outreach: states, and the rules that need no database.
 
 use httpkit::text_enum;
+use mail::OwnAddresses;
+
+use crate::store::CredentialRow;
 
 text_enum! {
     /// How an account is.
@@ -107,4 +110,14 @@ text_enum! {
 #[must_use]
 pub(crate) fn address_key(address: &str) -> String {
     address.trim().to_lowercase()
+}
+
+/// What is known as ours: these accounts, and the addresses that they may also send as.
+#[must_use]
+pub(crate) fn own_addresses<'a>(rows: impl IntoIterator<Item = &'a CredentialRow>) -> OwnAddresses {
+    let of = |row: &CredentialRow| {
+        let aliases: Vec<String> = serde_json::from_str(&row.aliases).unwrap_or_default();
+        [row.email.clone(), row.address.clone()].into_iter().chain(aliases)
+    };
+    OwnAddresses::new(rows.into_iter().flat_map(of))
 }

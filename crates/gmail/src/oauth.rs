@@ -276,6 +276,11 @@ impl Gmail {
         };
         self.want_aliases(&mut tx, &key).await?;
         self.wake_outbox(&mut tx, &key).await?;
+        // What Google rings with belongs to the grant.
+        if row.topic.is_some() {
+            self.want_renewal(&mut tx, &key, true).await?;
+        }
+        self.want_sync(&mut tx, &key).await?;
         tx.commit().await?;
         self.0.cells.forget(&key);
         Ok(Some(row))
@@ -306,7 +311,6 @@ fn new(user: &str, key: &str, address: &str, is_default: bool, now: Timestamp) -
         history_id: None,
         good_until: None,
         synced_at: None,
-        pushed_at: None,
         topic: None,
         watch_expires_at: None,
         watch_error: None,

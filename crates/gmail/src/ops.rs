@@ -1,12 +1,13 @@
 //! What people do with their accounts.
 
 use google::Error;
-use kernel::Problem;
+use kernel::{Problem, ProblemKind};
 
 use crate::{
     AutoReply, CredentialStatus, Gmail,
     grant::Kept,
     store::{self, CredentialRow},
+    sync::TRIES,
 };
 
 /// An account that was disconnected.
@@ -34,6 +35,22 @@ impl Gmail {
         Ok(row)
     }
 
+    /// Sees to it that an account is read, and what was skipped tried again.
+    ///
+    /// # Errors
+    /// 404; 409 if it must be connected again.
+    pub(crate) async fn read_soon(&self, user: &str, id: i64) -> Result<CredentialRow, Problem> {
+        let mut tx = self.db().begin().await?;
+        let row = store::credential(&mut tx, user, id).await?.ok_or_else(missing)?;
+        if row.status != CredentialStatus::Active {
+            return Err(Problem::new(ProblemKind::Conflict, "the account must be connected again"));
+        }
+        store::fetches::retry_skipped(&mut tx, &row.key, TRIES).await?;
+        self.want_sync(&mut tx, &row.key).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
     /// Disconnects an account: the watch is stopped first, for it needs the grant; then the grant is revoked; then
     /// everything is forgotten, whatever Google said. The oldest of the user's others becomes the default.
     ///
@@ -44,7 +61,7 @@ impl Gmail {
         let revoked = self.revoke(&row).await.map_err(|error| error.to_string());
         let mut tx = self.db().begin().await?;
         let rows = store::lock_credentials(&mut tx, user).await?;
-        self.drop_outbox(&mut tx, &row.key).await?;
+        self.wipe(&mut tx, &row.key).await?;
         store::delete_credential(&mut tx, id).await?;
         if row.is_default
             && let Some(next) = rows.iter().find(|other| other.id != id)

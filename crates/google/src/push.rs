@@ -53,6 +53,8 @@ pub struct Hint {
     pub message_id: Option<String>,
     /// When Gmail told Pub/Sub.
     pub published_at: Option<Timestamp>,
+    /// `projects/{project}/subscriptions/{name}`, where the push says so.
+    pub subscription: Option<String>,
 }
 
 /// A push that is not taken. How it is answered matters: anything but a 2xx makes Pub/Sub repeat it and slow down the whole
@@ -114,7 +116,7 @@ impl Pushes {
         {
             return Err(Refused::Undecodable("it is of another subscription"));
         }
-        Ok(envelope.hint)
+        Ok(Hint { subscription: envelope.subscription, ..envelope.hint })
     }
 
     /// The claims of a token that Google signed, whatever they say.
@@ -205,7 +207,8 @@ fn hint(
         _ => None,
     };
     let message_id = message_id.filter(|id| !id.is_empty() && id.len() <= 256);
-    Ok(Hint { address: address.to_lowercase(), history_id, message_id, published_at })
+    let address = address.to_lowercase();
+    Ok(Hint { address, history_id, message_id, published_at, subscription: None })
 }
 
 #[cfg(test)]

@@ -119,6 +119,16 @@ fn build(builder: axum::http::response::Builder, body: Body) -> Result<Response,
 
 /// RFC 6266 with RFC 8187's encoding, which takes any name.
 fn disposition(name: &str) -> String {
+    format!("inline; {}", file_name(name))
+}
+
+/// `Content-Disposition` of a file that is to be saved under this name and never shown in place.
+#[must_use]
+pub fn saved_as(name: &str) -> String {
+    format!("attachment; {}", file_name(name))
+}
+
+fn file_name(name: &str) -> String {
     let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
-    format!("inline; filename*=UTF-8''{encoded}")
+    format!("filename*=UTF-8''{encoded}")
 }

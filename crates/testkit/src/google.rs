@@ -124,10 +124,15 @@ impl Emulator {
         self.control("deliver", with(mail, "mailbox", mailbox)).await
     }
 
-    /// The next calls that fit fail: `method`, `path` (regular expression), `times`, and either `status` with `reason`,
+    /// The next calls that fit fail: `method`, `path`, `query` (regular expressions), `times`, and either `status` with `reason`,
     /// `message`, `headers`, `body`; or `dropAfter`: it is done and the answer lost; or `delayMs` beside these.
     pub async fn fault(&self, fault: Value) {
         self.control("fault", fault).await;
+    }
+
+    /// Nothing fails any more.
+    pub async fn clear_faults(&self) {
+        self.control("clear-faults", Value::Null).await;
     }
 
     /// Ends the account's access tokens before their time.
@@ -138,6 +143,19 @@ impl Emulator {
     /// The account's owner takes the consent back.
     pub async fn revoke(&self, account: &str) {
         self.control("revoke", json!({"email": account})).await;
+    }
+
+    /// A call of the account's owner's own program (Gmail's page, say), past everything of ours: `messages/{id}/trash`.
+    pub async fn as_owner(&self, account: &str, method: &str, path: &str, body: Value) -> Value {
+        let request = Request::builder()
+            .method(method)
+            .uri(self.at(&format!("/gmail/v1/users/me/{path}")))
+            .header(header::AUTHORIZATION, format!("Bearer _internal:{account}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let answer = self.send(request, body).await;
+        assert!(answer.status().is_success(), "{path}: {}", String::from_utf8_lossy(answer.body()));
+        serde_json::from_slice(answer.body()).unwrap_or_default()
     }
 
     /// Forgets the mailbox's history until now.

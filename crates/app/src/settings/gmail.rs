@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use gmail::{Config, SendConfig};
-use google::{Endpoints, Quota};
+use gmail::{Config, SendConfig, SyncConfig};
+use google::{Endpoints, Expected, Quota};
 use kernel::time::{days, parse_duration};
 
-use super::Reader;
+use super::{Reader, named};
 
 impl Reader {
     pub(super) fn gmail(&mut self) -> Config {
@@ -16,6 +16,7 @@ impl Reader {
             endpoints: self.google(),
             quota: Quota { units_per_minute: units, ..quota },
             send: self.gmail_send(),
+            sync: self.gmail_sync(),
             ..Config::default()
         }
     }
@@ -27,6 +28,40 @@ impl Reader {
             warm_up: self.read("gmail.warm_up", mails).unwrap_or(send.warm_up),
             hold: self.read("gmail.hold", hold).unwrap_or(send.hold),
         }
+    }
+
+    fn gmail_sync(&mut self) -> SyncConfig {
+        let audience = self.text("gmail.push_audience");
+        let service_account = self.read("gmail.push_service_account", |text| {
+            text.contains('@').then(|| text.to_owned()).ok_or_else(|| "must be an e-mail address".to_owned())
+        });
+        let subscription = self.read("gmail.push_subscription", |text| resource(text, "subscriptions"));
+        let push = match (audience, service_account) {
+            (Some(audience), Some(service_account)) => {
+                Some(Expected { audience, service_account, subscription })
+            }
+            (None, None) => {
+                if subscription.is_some() {
+                    self.errors.push(named("gmail.push_subscription", "needs gmail.push_audience"));
+                }
+                None
+            }
+            (audience, _) => {
+                let (missing, given) = match audience {
+                    Some(_) => ("gmail.push_service_account", "gmail.push_audience"),
+                    None => ("gmail.push_audience", "gmail.push_service_account"),
+                };
+                self.errors.push(named(missing, &format!("is required beside {given}")));
+                None
+            }
+        };
+        let default = SyncConfig::default();
+        let poll_every = self.duration("gmail.poll_every", default.poll_every);
+        if poll_every < Duration::from_secs(60) {
+            self.errors.push(named("gmail.poll_every", "must be at least 1m"));
+        }
+        let topic = self.read("gmail.topic", |text| resource(text, "topics"));
+        SyncConfig { push, topic, poll_every }
     }
 
     fn google(&mut self) -> Endpoints {
@@ -56,6 +91,15 @@ fn mails(text: &str) -> Result<i64, String> {
 fn hold(text: &str) -> Result<Duration, String> {
     let hold = parse_duration(text)?;
     if hold <= days(1) { Ok(hold) } else { Err("must be at most 1d".to_owned()) }
+}
+
+/// `projects/{project}/{kind}/{name}`
+fn resource(text: &str, kind: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let fits = matches!(parts.as_slice(), ["projects", project, k, name]
+        if *k == kind && !project.is_empty() && !name.is_empty());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| format!("must have the form projects/{{project}}/{kind}/{{name}}"))
 }
 
 fn url(text: &str) -> Result<String, String> {
@@ -106,5 +150,33 @@ mod tests {
         for bad in ["localhost", "ftp://x/", "http://x/?a=b"] {
             assert!(load(bad).unwrap_err().to_string().contains("gmail.token_uri"), "{bad}");
         }
+    }
+    #[test]
+    fn pushes_are_set_up_whole_or_not_at_all() {
+        let load = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(k, v)| (format!("HONGYAN_GMAIL__{k}"), (*v).to_owned()));
+            Settings::load(None, pairs).map(|settings| settings.gmail.sync)
+        };
+        let (audience, account) =
+            (("PUSH_AUDIENCE", "https://a.example/x/"), ("PUSH_SERVICE_ACCOUNT", "p@x.example"));
+        let subscription = ("PUSH_SUBSCRIPTION", "projects/p/subscriptions/s");
+        let push = load(&[audience, account, subscription]).unwrap().push.unwrap();
+        assert_eq!(push.subscription.as_deref(), Some("projects/p/subscriptions/s"));
+        assert!(load(&[]).unwrap().push.is_none());
+        for (pairs, named) in [
+            (&[audience][..], "gmail.push_service_account"),
+            (&[account], "gmail.push_audience"),
+            (&[subscription], "gmail.push_subscription"),
+            (&[audience, account, ("PUSH_SUBSCRIPTION", "s")], "gmail.push_subscription"),
+            (&[audience, ("PUSH_SERVICE_ACCOUNT", "x")], "gmail.push_service_account"),
+            (&[("TOPIC", "gmail")], "gmail.topic"),
+            (&[("POLL_EVERY", "5s")], "gmail.poll_every"),
+        ] {
+            assert!(load(pairs).unwrap_err().to_string().contains(named), "{named}");
+        }
+        assert_eq!(
+            load(&[("TOPIC", "projects/p/topics/t")]).unwrap().topic.as_deref(),
+            Some("projects/p/topics/t")
+        );
     }
 }

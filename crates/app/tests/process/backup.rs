@@ -362,6 +362,7 @@ async fn what_is_not_a_whole_archive_is_refused_by_name() {
             ("manifest.json", Some(&older)),
             ("tables/kb_bases.jsonl", None),
             ("tables/kb_entries.jsonl", None),
+            ("tables/kb_numbers.jsonl", None),
         ],
     );
     for target in targets().await {

@@ -135,6 +135,7 @@ mod tests {
     fn base(n: usize, bytes: i64) -> BaseRow {
         BaseRow {
             id: format!("kb_{n}"),
+            number: 1,
             owner_id: "user_1".to_owned(),
             name: String::new(),
             description: String::new(),

@@ -1,6 +1,6 @@
 //! Knowledge bases: questions with their answers, which the assistant draws from and people keep.
 //!
-//! Owns `kb_bases` and `kb_entries`. Promises:
+//! Owns `kb_bases`, `kb_entries` and `kb_numbers`. Promises:
 //! - A base belongs to who made it; to anybody else it does not exist. A supervisor or an operator may share
 //!   one with the desk: then agents, supervisors and operators read it, supervisors and operators keep it.
 //! - A search sees every change that was answered before it began, in every process: an index is used only at
@@ -20,7 +20,7 @@ mod store;
 
 pub use http::router;
 pub use migrations::MIGRATIONS;
-pub use model::Decision;
+pub use model::{Decision, KbRef};
 pub use search::{Found, Hit};
 
 pub(crate) use indexes::Kb;

@@ -65,6 +65,26 @@ impl LanguageName {
     }
 }
 
+/// How a base is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KbRef {
+    /// `kb_…`
+    Id(String),
+    /// By its number, where ids are integers.
+    Number(i64),
+}
+
+impl FromField for KbRef {
+    fn from_field(value: &Value) -> Result<Self, Bad> {
+        match value {
+            Value::String(id) if kernel::id::is("kb", id) => Ok(Self::Id(id.clone())),
+            value => i64::from_field(value)
+                .map(Self::Number)
+                .map_err(|_| Bad::Type("must be a knowledge base's number or its id, kb_…".to_owned())),
+        }
+    }
+}
+
 /// What an entry says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Content {
@@ -188,6 +208,20 @@ impl FromField for Groups {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn bases_by_name() {
+        for (value, named) in [
+            (json!("kb_1a"), Some(KbRef::Id("kb_1a".to_owned()))),
+            (json!(7), Some(KbRef::Number(7))),
+            (json!("7"), Some(KbRef::Number(7))),
+            (json!("kb_"), None),
+            (json!(1.5), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(KbRef::from_field(&value).ok(), named, "{value}");
+        }
+    }
 
     #[test]
     fn the_same_question() {

@@ -1,11 +1,13 @@
 //! The use cases: who may do what with a base, and within which bounds.
 
+use std::collections::HashMap;
+
 use accounts::{Caller, Role};
 use db::Tx;
 use kernel::{Problem, ProblemKind, Timestamp};
 
 use super::{
-    model::{self, Content, Patch, question_key},
+    model::{self, Content, KbRef, Patch, question_key},
     store::{self, BaseRow, EntryRow, Written},
 };
 use crate::Assistant;
@@ -46,6 +48,28 @@ pub(crate) struct BasePatch {
 }
 
 impl Assistant {
+    /// A base that the caller may read, their own or one that is shared with them: its id and its number. `None` if there
+    /// is no such base, or not for them.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn readable_kb(&self, caller: &Caller, named: &KbRef) -> db::Result<Option<(String, i64)>> {
+        let mut conn = self.db().read().await?;
+        let base = match named {
+            KbRef::Id(id) => store::base(&mut conn, id).await?,
+            KbRef::Number(number) => store::base_by_number(&mut conn, *number).await?,
+        };
+        Ok(base.filter(|base| may_read(base, caller)).map(|base| (base.id, base.number)))
+    }
+
+    /// The numbers of those of these bases (`kb_…`) that there are.
+    ///
+    /// # Errors
+    /// [`db::DbError`]
+    pub async fn kb_numbers(&self, ids: Vec<&str>) -> db::Result<HashMap<String, i64>> {
+        Ok(store::numbers(&mut self.db().read().await?, ids).await?.into_iter().collect())
+    }
+
     /// A base that the caller may read.
     pub(crate) async fn kb_base(&self, caller: &Caller, id: &str) -> Result<BaseRow, Problem> {
         let base = store::base(&mut self.db().read().await?, id).await?;
@@ -68,8 +92,9 @@ impl Assistant {
             return Err(only_keepers());
         }
         let now = self.clock().now();
-        let base = BaseRow {
+        let mut base = BaseRow {
             id: kernel::id::new("kb", now),
+            number: 0,
             owner_id: caller.id().to_owned(),
             name: patch.name.unwrap_or_default(),
             description: patch.description.unwrap_or_default(),
@@ -81,6 +106,7 @@ impl Assistant {
             updated_at: now,
         };
         let mut tx = self.db().begin().await?;
+        base.number = store::next_number(&mut tx).await?;
         if !store::insert_base(&mut tx, &base, model::BASES).await? {
             let text = format!("there can be at most {} knowledge bases of one owner", model::BASES);
             return Err(Problem::new(ProblemKind::Rule, text));

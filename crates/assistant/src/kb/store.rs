@@ -10,6 +10,8 @@ db::row! {
     #[derive(Debug, Clone)]
     pub(crate) struct BaseRow {
         pub(crate) id: String,
+        /// What it is called where ids are integers.
+        pub(crate) number: i64,
         pub(crate) owner_id: String,
         pub(crate) name: String,
         pub(crate) description: String,
@@ -58,15 +60,29 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|e| db::DbError::Other(e.to_string()))
 }
 
+/// The number of the next base. Nobody else gets one until the transaction ends.
+pub(crate) async fn next_number(tx: &mut Tx) -> Result<i64> {
+    let (number,): (i64,) = tx
+        .one(
+            sql!(
+                "INSERT INTO kb_numbers (kind, last) VALUES ('base', 1)
+                 ON CONFLICT (kind) DO UPDATE SET last = kb_numbers.last + 1 RETURNING last"
+            ),
+            args![],
+        )
+        .await?;
+    Ok(number)
+}
+
 /// A new base; `false` if its owner has `most` already.
 pub(crate) async fn insert_base(tx: &mut Tx, base: &BaseRow, most: i64) -> Result<bool> {
     let inserted = tx
         .exec(
             sql!(
                 "INSERT INTO kb_bases (id, owner_id, name, description, shared, synonyms, version, entries,
-                    bytes, created_at, updated_at)
+                    bytes, created_at, updated_at, number)
                  SELECT $1, $2, CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BOOLEAN), '[]', 1, 0, 0,
-                    CAST($6 AS BIGINT), CAST($6 AS BIGINT)
+                    CAST($6 AS BIGINT), CAST($6 AS BIGINT), CAST($8 AS BIGINT)
                  WHERE (SELECT COUNT(*) FROM kb_bases WHERE owner_id = $2) < CAST($7 AS BIGINT)"
             ),
             args![
@@ -76,7 +92,8 @@ pub(crate) async fn insert_base(tx: &mut Tx, base: &BaseRow, most: i64) -> Resul
                 &base.description,
                 base.shared,
                 base.created_at,
-                most
+                most,
+                base.number
             ],
         )
         .await?;
@@ -86,10 +103,34 @@ pub(crate) async fn insert_base(tx: &mut Tx, base: &BaseRow, most: i64) -> Resul
 pub(crate) async fn base(conn: &mut Conn, id: &str) -> Result<Option<BaseRow>> {
     conn.opt(
         sql!(
-            "SELECT id, owner_id, name, description, shared, version, entries, bytes, created_at, updated_at
+            "SELECT id, number, owner_id, name, description, shared, version, entries, bytes, created_at, updated_at
              FROM kb_bases WHERE id = $1"
         ),
         args![id],
+    )
+    .await
+}
+
+/// One by its number.
+pub(crate) async fn base_by_number(conn: &mut Conn, number: i64) -> Result<Option<BaseRow>> {
+    conn.opt(
+        sql!(
+            "SELECT id, number, owner_id, name, description, shared, version, entries, bytes, created_at, updated_at
+             FROM kb_bases WHERE number = $1"
+        ),
+        args![number],
+    )
+    .await
+}
+
+/// The ids and numbers of those of these bases that there are.
+pub(crate) async fn numbers(conn: &mut Conn, ids: Vec<&str>) -> Result<Vec<(String, i64)>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT id, number FROM kb_bases WHERE id IN (SELECT value FROM json_each($1))",
+            postgres: "SELECT id, number FROM kb_bases WHERE id = ANY($1)"
+        ),
+        args![ids],
     )
     .await
 }
@@ -98,9 +139,9 @@ pub(crate) async fn base(conn: &mut Conn, id: &str) -> Result<Option<BaseRow>> {
 pub(crate) async fn lock_base(tx: &mut Tx, id: &str) -> Result<Option<BaseRow>> {
     tx.opt(
         sql!(
-            sqlite: "SELECT id, owner_id, name, description, shared, version, entries, bytes, created_at,
+            sqlite: "SELECT id, number, owner_id, name, description, shared, version, entries, bytes, created_at,
                         updated_at FROM kb_bases WHERE id = $1",
-            postgres: "SELECT id, owner_id, name, description, shared, version, entries, bytes, created_at,
+            postgres: "SELECT id, number, owner_id, name, description, shared, version, entries, bytes, created_at,
                           updated_at FROM kb_bases WHERE id = $1 FOR UPDATE"
         ),
         args![id],
@@ -118,7 +159,7 @@ pub(crate) async fn bases(
     let rows = conn
         .all(
             sql!(
-                "SELECT id, owner_id, name, description, shared, version, entries, bytes, created_at, updated_at
+                "SELECT id, number, owner_id, name, description, shared, version, entries, bytes, created_at, updated_at
                  FROM kb_bases WHERE owner_id = $1 OR (shared AND $2) ORDER BY id DESC LIMIT $3 OFFSET $4"
             ),
             args![owner, shared, page.size, page.offset()],

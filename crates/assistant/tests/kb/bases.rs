@@ -18,7 +18,7 @@ testkit::both! {
         shape(
             made.data(),
             &json!({
-                "kbId": "id:kb", "name": "=售后问答", "description": "=For the shop", "shared": false, "own": true,
+                "kbId": "id:kb", "number": 1, "name": "=售后问答", "description": "=For the shop", "shared": false, "own": true,
                 "entries": 0, "createdAt": "time", "updatedAt": "time"
             }),
         );
@@ -38,11 +38,37 @@ testkit::both! {
         assert_eq!(text(&list.data()["list"][0], "kbId"), second, "the newest first");
         assert_eq!(list.data()["list"][0]["entries"], 1);
 
+        assert_eq!(list.data()["list"][0]["number"], 2);
         assert_eq!(kb.delete(&format!("/bases/{second}"), &user).await.data()["kbId"], second.as_str());
         for path in [format!("/bases/{second}"), format!("/bases/{second}/entries")] {
             kb.get(&path, &user).await.refused(404, &[]);
         }
         assert_eq!(kb.get("/bases", &user).await.data()["total"], 1);
+        let third = kb.post("/bases", &user, json!({"name": "third"})).await;
+        assert_eq!(third.data()["number"], 3, "no number is given twice");
+    }
+
+    /// Bases that were made before there were numbers get theirs in the order in which they were made.
+    async fn older_bases_get_numbers(t) {
+        let db = &t.db;
+        let all = testkit::app::migrations();
+        let until = all.iter().position(|m| m.name == "kb/002_numbers").unwrap();
+        db::migrate(db, &all[..until], kernel::Timestamp::EPOCH).await.unwrap();
+        for id in ["kb_b", "kb_a", "kb_c"] {
+            db.execute_raw(&format!(
+                "INSERT INTO kb_bases (id, owner_id, name, description, shared, synonyms, version, entries, bytes,
+                    created_at, updated_at) VALUES ('{id}', 'user_1', '', '', FALSE, '[]', 1, 0, 0, 0, 0)"
+            ))
+            .await
+            .unwrap();
+        }
+        let kb = Kb::new(t).await;
+        let numbers = kb.0.system.assistant.kb_numbers(vec!["kb_a", "kb_b", "kb_c", "kb_d"]).await.unwrap();
+        let mut numbers: Vec<_> = numbers.into_iter().collect();
+        numbers.sort();
+        assert_eq!(numbers, [("kb_a".to_owned(), 1), ("kb_b".to_owned(), 2), ("kb_c".to_owned(), 3)]);
+        let user = kb.0.user("zhang").await;
+        assert_eq!(kb.post("/bases", &user, json!({"name": "next"})).await.data()["number"], 4);
     }
 
     async fn a_base_of_somebody_else_does_not_exist(t) {

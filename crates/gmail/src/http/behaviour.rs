@@ -6,7 +6,7 @@ use httpkit::{BareReply, Body, StatusRefusals, bare};
 use utoipa::ToSchema;
 
 use super::{Number, credentials::CredentialInfo};
-use crate::{Gmail, model::AutoReply};
+use crate::{Gmail, model::AutoReply, store, sync::TRIES};
 
 /// What to change.
 #[derive(ToSchema)]
@@ -41,5 +41,6 @@ pub(super) async fn patch_credential(
     f.finish()?;
     let row = gmail.set_behaviour(caller.id(), id, named, auto_reply).await?;
     let mut conn = gmail.db().read().await?;
-    bare(CredentialInfo::of(&gmail, &mut conn, row).await?)
+    let health = store::fetches::health(&mut conn, std::slice::from_ref(&row.key), TRIES).await?;
+    bare(CredentialInfo::of(&gmail, &mut conn, row, health.into_iter().next().unwrap_or_default()).await?)
 }

@@ -1,8 +1,8 @@
-//! `GET /credentials/`, `DELETE /credentials/{id}/`, `POST /credentials/{id}/set_default/`
+//! `GET /credentials/`, `DELETE /credentials/{id}/`, `POST /credentials/{id}/set_default/`, `POST /credentials/{id}/sync/`
 
 use accounts::Caller;
-use axum::extract::State;
-use httpkit::{BareReply, Listed, StatusRefusals, bare};
+use axum::{extract::State, http::StatusCode};
+use httpkit::{Bare, BareReply, Failure, Listed, StatusRefusals, bare};
 use kernel::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,8 @@ use super::Number;
 use crate::{
     Gmail,
     model::{AutoReply, CredentialStatus},
-    store::{self, CredentialRow},
+    store::{self, CredentialRow, fetches::HealthRow},
+    sync::TRIES,
 };
 
 /// A connected account, and how it is.
@@ -28,13 +29,15 @@ pub(super) struct CredentialInfo {
     /// When its mails were read last.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_sync: Option<Timestamp>,
+    /// Why they cannot be read.
+    sync_error: Option<String>,
     /// When Google rang last.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_push: Option<Timestamp>,
     /// Until when Google rings; renewed daily.
     #[schema(value_type = Option<String>, format = DateTime)]
     watch_expires: Option<Timestamp>,
-    /// Why Google does not ring.
+    /// Why Google does not ring, or soon will not.
     watch_error: Option<String>,
     /// Until when Google wants no call for this account.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -51,13 +54,41 @@ pub(super) struct CredentialInfo {
     /// The other addresses that it may write as.
     aliases: Vec<String>,
     auto_reply: AutoReply,
+    /// Mails that are still to be looked at.
+    waiting: i64,
+    /// Mails that could not be taken in, and are tried again when somebody asks for it.
+    skipped: i64,
 }
 
 impl CredentialInfo {
-    pub(super) async fn of(gmail: &Gmail, conn: &mut db::Conn, row: CredentialRow) -> db::Result<Self> {
+    /// These accounts, each with how it is.
+    pub(super) async fn all(
+        gmail: &Gmail,
+        conn: &mut db::Conn,
+        rows: Vec<CredentialRow>,
+    ) -> db::Result<Vec<Self>> {
+        let keys: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
+        let health = store::fetches::health(conn, &keys, TRIES).await?;
+        let mut all = Vec::new();
+        for row in rows {
+            let health = health.iter().find(|health| health.credential_key == row.key).cloned();
+            all.push(Self::of(gmail, conn, row, health.unwrap_or_default()).await?);
+        }
+        Ok(all)
+    }
+
+    pub(super) async fn of(
+        gmail: &Gmail,
+        conn: &mut db::Conn,
+        row: CredentialRow,
+        health: HealthRow,
+    ) -> db::Result<Self> {
         let (sends_today, cap) = gmail.sends_today(conn, &row).await?;
         let governor = gmail.0.governors.of(&row.address);
-        let stored = row.limited_until.filter(|until| *until > gmail.now());
+        let now = gmail.now();
+        let stored = row.limited_until.filter(|until| now < *until);
+        let lapsed = row.watch_expires_at.filter(|until| *until <= now);
+        let lapsed = lapsed.map(|until| format!("Google rings no more since {until}"));
         Ok(Self {
             limited_until: governor.held_until().max(stored),
             sends_limited_until: governor.sends_held_until().max(stored),
@@ -73,9 +104,12 @@ impl CredentialInfo {
             status: row.status,
             status_reason: row.status_reason,
             last_sync: row.synced_at,
-            last_push: row.pushed_at,
+            sync_error: health.error,
+            last_push: health.pushed_at,
             watch_expires: row.watch_expires_at,
-            watch_error: row.watch_error,
+            watch_error: row.watch_error.or(lapsed),
+            waiting: health.waiting,
+            skipped: health.skipped,
         })
     }
 }
@@ -90,10 +124,8 @@ pub(super) async fn list_credentials(
     caller: Caller,
 ) -> BareReply<Listed<CredentialInfo>> {
     let mut conn = gmail.db().read().await?;
-    let mut results = Vec::new();
-    for row in store::credentials(&mut conn, caller.id()).await? {
-        results.push(CredentialInfo::of(&gmail, &mut conn, row).await?);
-    }
+    let rows = store::credentials(&mut conn, caller.id()).await?;
+    let results = CredentialInfo::all(&gmail, &mut conn, rows).await?;
     let count = i64::try_from(results.len()).unwrap_or(i64::MAX);
     bare(Listed { results, count })
 }
@@ -102,8 +134,8 @@ pub(super) async fn list_credentials(
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DoneData {
     /// Always `success`.
-    status: &'static str,
-    message: String,
+    pub(super) status: &'static str,
+    pub(super) message: String,
 }
 
 impl DoneData {
@@ -125,10 +157,28 @@ pub(super) async fn set_default_credential(
     bare(DoneData { status: "success", message: format!("{} is the default account", row.email) })
 }
 
+/// Read an account's mails now
+///
+/// As soon as possible, that is, without waiting for Google to ring. Mails that were skipped are tried again. 409 if the
+/// account must be connected again.
+#[utoipa::path(post, path = "/credentials/{id}/sync/", tag = "gmail",
+    params(("id" = i64, Path, description = "The credential")),
+    responses((status = 202, body = DoneData), StatusRefusals))]
+pub(super) async fn sync_credential(
+    State(gmail): State<Gmail>,
+    caller: Caller,
+    Number(id): Number,
+) -> Result<(StatusCode, Bare<DoneData>), Failure> {
+    let row = gmail.read_soon(caller.id(), id).await?;
+    let message = format!("{} is read as soon as possible", row.email);
+    Ok((StatusCode::ACCEPTED, Bare(DoneData { status: "success", message })))
+}
+
 /// Disconnect an account
 ///
-/// Ends Google's notifications, revokes the grant and forgets tokens and client secret. Conversations go with it. Where
-/// Google does not answer, everything is forgotten here all the same, and `message` says so.
+/// Ends Google's notifications, revokes the grant and forgets tokens and client secret. Conversations, messages, goals and
+/// what waits to be sent go with it; who must get no mail stays known. Where Google does not answer, everything is
+/// forgotten here all the same, and `message` says so.
 #[utoipa::path(delete, path = "/credentials/{id}/", tag = "gmail",
     params(("id" = i64, Path, description = "The credential")),
     responses((status = 200, body = DoneData), StatusRefusals))]

@@ -1,18 +1,26 @@
 //! The routes of outreach: seed 000, and what it leaves out. Answers are bare objects ([`httpkit::Bare`]); every path ends
 //! in a slash, and is answered without it, too.
 
+mod attachments;
 mod behaviour;
 mod callback;
 mod complete;
+mod conversations;
 mod credentials;
 mod initiate;
+mod messages;
+mod notes;
+mod notifications;
 mod outbox;
 mod page;
-mod paging;
+mod query;
+mod search;
 mod send;
+mod summary;
 mod suppressions;
 mod unsubscribe;
 mod uploads;
+mod webhook;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -24,6 +32,8 @@ use kernel::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::Gmail;
+
+pub use webhook::callbacks;
 
 /// The id in a path: an integer. Anything else is the id of nothing.
 pub(crate) struct Number(pub(crate) i64);
@@ -59,6 +69,22 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(unsubscribe::outreach_unsubscribe))
         .routes(routes!(uploads::delete_mail_attachment))
         .merge(uploads::router())
+        .routes(routes!(conversations::create_conversation, conversations::list_conversations))
+        .routes(routes!(conversations::get_conversation))
+        .routes(routes!(conversations::change_conversation))
+        .routes(routes!(conversations::delete_conversation))
+        .routes(routes!(summary::get_summary))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::get_message))
+        .routes(routes!(messages::list_threads))
+        .routes(routes!(notes::list_gmail_notes, notes::write_gmail_note))
+        .routes(routes!(notes::change_gmail_note, notes::delete_gmail_note))
+        .routes(routes!(search::search_gmail))
+        .routes(routes!(attachments::list_attachments))
+        .routes(routes!(attachments::download_attachment))
+        .routes(routes!(credentials::sync_credential))
+        .routes(routes!(notifications::set_up_notifications))
+        .routes(routes!(notifications::stop_notifications))
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }

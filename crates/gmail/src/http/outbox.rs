@@ -8,7 +8,7 @@ use mail::Mailbox;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::paging::paging;
+use super::query::page;
 use crate::{
     Gmail,
     model::{SendState, Source},
@@ -140,10 +140,10 @@ pub(super) async fn list_outbox(
         state: query.0.optional("state"),
         conversation_id: query.0.optional("conversation_id"),
     };
-    let rows = paging(&mut query.0);
+    let page = page(&mut query.0);
     query.0.finish()?;
     let mut conn = gmail.db().read().await?;
-    let list = store::outbox_list(&mut conn, caller.id(), &filter, rows).await?;
+    let list = store::outbox_list(&mut conn, caller.id(), &filter, page).await?;
     let count = store::outbox_count(&mut conn, caller.id(), &filter).await?;
     drop(conn);
     let mails = list.iter().map(|row| Ok(OutboxMail::of(row, &Envelope::of(row)?)));

@@ -7,7 +7,7 @@ use kernel::{Problem, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Number, credentials::DoneData, paging::paging};
+use super::{Number, credentials::DoneData, query::page};
 use crate::{
     Gmail,
     model::SuppressionReason,
@@ -56,10 +56,10 @@ pub(super) async fn list_mail_suppressions(
     mut query: Query,
 ) -> BareReply<Listed<MailSuppression>> {
     let reason: Option<SuppressionReason> = query.0.optional("reason");
-    let rows = paging(&mut query.0);
+    let page = page(&mut query.0);
     query.0.finish()?;
     let mut conn = gmail.db().read().await?;
-    let list = store::suppression_list(&mut conn, caller.id(), reason, rows).await?;
+    let list = store::suppression_list(&mut conn, caller.id(), reason, page).await?;
     let count = store::suppression_count(&mut conn, caller.id(), reason).await?;
     bare(Listed { results: list.into_iter().map(Into::into).collect(), count })
 }

@@ -7,7 +7,6 @@ use db::Tx;
 use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
 use google::Error;
 use kernel::{Problem, time::days};
-use mail::OwnAddresses;
 
 use crate::{
     CredentialStatus, Gmail,
@@ -21,15 +20,6 @@ pub const ALIASES: &str = "gmail.aliases";
 /// The aliases of an account as they were last.
 pub(super) fn of(credential: &CredentialRow) -> Vec<String> {
     serde_json::from_str(&credential.aliases).unwrap_or_default()
-}
-
-/// The addresses of these accounts, and their aliases.
-pub(super) fn own(credentials: &[CredentialRow]) -> OwnAddresses {
-    OwnAddresses::new(credentials.iter().flat_map(|c| {
-        let mut all = of(c);
-        all.push(c.address.clone());
-        all
-    }))
 }
 
 impl Gmail {

@@ -319,7 +319,7 @@ impl Gmail {
 
     /// Gmail did not take it, or its answer was lost.
     async fn not_sent(&self, mail: &mut Leaving<'_>, error: Error) -> Result<Outcome, Problem> {
-        match self.judge(mail, error).await? {
+        match self.refusal(mail, error).await? {
             Refusal::Lost(reason) => {
                 tracing::warn!(outbox.id = mail.row.id, reason, "it is not known whether a mail left");
                 if let Some(outcome) = self.look(mail).await? {
@@ -358,7 +358,7 @@ impl Gmail {
     }
 
     /// What an error of Google's means for a mail; what it means for its account is noted.
-    async fn judge(&self, mail: &Leaving<'_>, error: Error) -> Result<Refusal, Problem> {
+    async fn refusal(&self, mail: &Leaving<'_>, error: Error) -> Result<Refusal, Problem> {
         let now = self.now();
         let pause = Duration::from_secs(10 << mail.row.sends.clamp(0, 8)).min(Duration::from_secs(3600));
         Ok(match error {
@@ -447,7 +447,7 @@ impl Gmail {
         if now > mail.row.attempted_at.unwrap_or(mail.row.due_at) + PATIENCE {
             return self.fail(&mail.row, "in_doubt", &format!("it may have left: {reason}"), true).await;
         }
-        let until = match self.judge(mail, error).await? {
+        let until = match self.refusal(mail, error).await? {
             Refusal::Later(until, _) => until,
             Refusal::Never(..) | Refusal::Lost(_) => now + RECONNECT,
         };

@@ -12,7 +12,7 @@ use mail::{
 use super::{NewSend, Wishes, addresses::keys, aliases, envelope, words};
 use crate::{
     Gmail,
-    model::{SendState, Source, address_key},
+    model::{SendState, Source, address_key, own_addresses},
     store::{self, ConversationRow, CredentialRow, MessageRow, OutboxRow},
 };
 
@@ -260,7 +260,7 @@ fn recipients(
             envelope::mailboxes(&answered.cc_list),
         );
         let addressed = Addressed { from: &[author], reply_to: &reply_to, to: &all_to, cc: &all_cc };
-        let those = reply::reply_recipients(addressed, &aliases::own(own), request.reply_all);
+        let those = reply::reply_recipients(addressed, &own_addresses(own), request.reply_all);
         to.extend(those.to);
         cc.extend(those.cc);
     }

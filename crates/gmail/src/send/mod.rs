@@ -115,7 +115,7 @@ impl Gmail {
             return Ok(id);
         }
         let envelope = self.envelope(tx, credential, new, wishes).await?;
-        let row = self.fresh(credential, new, &envelope, fingerprint.clone())?;
+        let row = self.new_row(credential, new, &envelope, fingerprint.clone())?;
         self.refuse_suppressed(tx, &credential.user_id, new).await?;
         let recipients = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
         if !store::insert_outbox(tx, &row, &recipients).await? {
@@ -155,7 +155,7 @@ impl Gmail {
     }
 
     /// The row of a mail that can be written.
-    fn fresh(
+    fn new_row(
         &self,
         credential: &CredentialRow,
         new: &NewSend,

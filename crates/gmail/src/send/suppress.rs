@@ -6,10 +6,10 @@ use db::{Conn, Result, Tx};
 use kernel::{Problem, ProblemKind};
 use mail::{Classified, Incoming, Kind, Mailbox, normal_form};
 
-use super::{NewSend, addresses::keys, aliases, control};
+use super::{NewSend, addresses::keys, control};
 use crate::{
     Gmail,
-    model::{Direction, SuppressionReason},
+    model::{Direction, SuppressionReason, own_addresses},
     store::{self, CredentialRow, MessageRow, SuppressionRow},
 };
 
@@ -42,7 +42,7 @@ impl Gmail {
         }
         match &classified.kind {
             Kind::OptOut => {
-                let own = aliases::own(std::slice::from_ref(credential));
+                let own = own_addresses([credential]);
                 if let [author] = mail.from.as_slice()
                     && !own.contains(&author.address)
                     && author.address.contains('@')

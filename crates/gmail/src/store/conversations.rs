@@ -1,7 +1,7 @@
 //! SQL on `gmail_conversations` and `gmail_links`: an account and a counterpart, and which messages they exchanged.
 
-use db::{Conn, Result, Tx, args, sql};
-use kernel::Timestamp;
+use db::{Conn, FromRow, Result, Row, Tx, args, sql};
+use kernel::{PageRequest, Timestamp};
 
 db::row! {
     /// What an account and a counterpart wrote each other.
@@ -50,6 +50,154 @@ pub(crate) async fn conversation(conn: &mut Conn, user: &str, id: i64) -> Result
         args![id, user],
     )
     .await
+}
+
+/// Adds one whose account and counterpart have none; its account's row is locked.
+pub(crate) async fn insert_conversation(tx: &mut Tx, c: &ConversationRow) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO gmail_conversations (id, user_id, credential_key, user_email, counterpart, address, kb_id, held,
+                message_count, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9)"
+        ),
+        args![
+            c.id,
+            &c.user_id,
+            &c.credential_key,
+            &c.user_email,
+            &c.counterpart,
+            &c.address,
+            &c.kb_id,
+            c.held,
+            c.created_at
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// What its owner sets, of one that is locked.
+pub(crate) async fn update_conversation(tx: &mut Tx, c: &ConversationRow, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_conversations SET kb_id = $2, held = $3, updated_at = $4 WHERE id = $1"),
+        args![c.id, &c.kb_id, c.held, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Locks all of an account until the transaction ends, in order: while one of them goes, no message of it comes into
+/// another. Their ids.
+pub(crate) async fn lock_conversations_of(tx: &mut Tx, credential: &str) -> Result<Vec<i64>> {
+    let rows: Vec<(i64,)> = tx
+        .all(
+            sql!(
+                sqlite: "SELECT id FROM gmail_conversations WHERE credential_key = $1 ORDER BY id",
+                postgres: "SELECT id FROM gmail_conversations WHERE credential_key = $1 ORDER BY id FOR UPDATE"
+            ),
+            args![credential],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Removes one with all that is said of it, and its messages that stand in no other. All of its account are locked. A
+/// person's mails that wait to be sent stay, without it.
+pub(crate) async fn delete_conversation(tx: &mut Tx, id: i64) -> Result<()> {
+    /// The messages that stand in this conversation alone.
+    macro_rules! alone {
+        () => {
+            "(SELECT l.message_key FROM gmail_links AS l WHERE l.conversation_id = $1 AND NOT EXISTS
+                (SELECT 1 FROM gmail_links AS o WHERE o.message_key = l.message_key AND o.conversation_id <> $1))"
+        };
+    }
+    for statement in [
+        sql!(concat!("DELETE FROM gmail_terms WHERE message_key IN ", alone!())),
+        sql!(concat!("DELETE FROM gmail_parts WHERE message_key IN ", alone!())),
+        sql!(concat!("DELETE FROM gmail_messages WHERE key IN ", alone!())),
+        sql!("DELETE FROM gmail_links WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_notes WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_summaries WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_goals WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_replies WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_decisions WHERE conversation_id = $1"),
+        sql!("UPDATE gmail_outbox SET conversation_id = NULL WHERE conversation_id = $1"),
+        sql!("DELETE FROM gmail_conversations WHERE id = $1"),
+    ] {
+        tx.exec(statement, args![id]).await?;
+    }
+    Ok(())
+}
+
+/// Which conversations a page shows: a user's, with an account (its key) and a counterpart (`mail::normal_form`) if these
+/// are given.
+pub(crate) struct ConversationFilter<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) credential: Option<&'a str>,
+    pub(crate) address: Option<&'a str>,
+}
+
+/// A conversation, and how many of the counterpart's mails in it are unread in Gmail.
+pub(crate) struct ListedConversation {
+    pub(crate) row: ConversationRow,
+    pub(crate) unread: i64,
+}
+
+impl FromRow for ListedConversation {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        Ok(Self { row: ConversationRow::from_row(row)?, unread: row.get(ConversationRow::COLUMNS)? })
+    }
+}
+
+/// How many mails of the counterpart are unread in Gmail, of the conversation with this id.
+macro_rules! unread {
+    ($id:literal) => {
+        concat!(
+            "(SELECT COUNT(*) FROM gmail_links AS l JOIN gmail_messages AS m ON m.key = l.message_key
+              WHERE l.conversation_id = ",
+            $id,
+            " AND m.direction = 'in' AND m.labels LIKE '%\"UNREAD\"%')"
+        )
+    };
+}
+
+/// How many mails of the counterpart are unread in Gmail.
+pub(crate) async fn unread(conn: &mut Conn, conversation: i64) -> Result<i64> {
+    let (count,) = conn.one(sql!(concat!("SELECT ", unread!("$1"))), args![conversation]).await?;
+    Ok(count)
+}
+
+/// A page, the one with the newest message first, and how many there are.
+pub(crate) async fn conversations(
+    conn: &mut Conn,
+    f: &ConversationFilter<'_>,
+    page: PageRequest,
+) -> Result<(Vec<ListedConversation>, i64)> {
+    /// Where they are.
+    macro_rules! narrowed {
+        () => {
+            " FROM gmail_conversations WHERE user_id = $1
+              AND (CAST($2 AS TEXT) IS NULL OR credential_key = $2) AND (CAST($3 AS TEXT) IS NULL OR address = $3)"
+        };
+    }
+    let rows = conn
+        .all(
+            sql!(concat!(
+                "SELECT ",
+                columns!(),
+                ", ",
+                unread!("gmail_conversations.id"),
+                narrowed!(),
+                " ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC LIMIT $4 OFFSET $5"
+            )),
+            args![f.user, f.credential, f.address, page.size, page.offset()],
+        )
+        .await?;
+    let (count,) = conn
+        .one(sql!(concat!("SELECT COUNT(*)", narrowed!())), args![f.user, f.credential, f.address])
+        .await?;
+    Ok((rows, count))
 }
 
 /// Whoever's it is, locked until the transaction ends: before its messages, goals and mails on their way.
@@ -142,4 +290,11 @@ pub(crate) async fn link_message(
     )
     .await?;
     Ok(true)
+}
+
+/// Notes what a locked conversation's counterpart calls themselves.
+pub(crate) async fn name_counterpart(tx: &mut Tx, conversation: i64, name: &str) -> Result<()> {
+    tx.exec(sql!("UPDATE gmail_conversations SET name = $2 WHERE id = $1"), args![conversation, name])
+        .await
+        .map(drop)
 }

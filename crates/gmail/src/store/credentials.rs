@@ -34,7 +34,6 @@ db::row! {
         /// Nothing that came before this is missing.
         pub(crate) good_until: Option<Timestamp>,
         pub(crate) synced_at: Option<Timestamp>,
-        pub(crate) pushed_at: Option<Timestamp>,
         /// The topic that is rung.
         pub(crate) topic: Option<String>,
         pub(crate) watch_expires_at: Option<Timestamp>,
@@ -59,7 +58,7 @@ db::row! {
 macro_rules! columns {
     () => {
         "id, key, user_id, email, address, is_default, status, status_reason, grant_sealed, access_sealed,
-         access_expires_at, scopes, version, history_id, good_until, synced_at, pushed_at, topic, watch_expires_at,
+         access_expires_at, scopes, version, history_id, good_until, synced_at, topic, watch_expires_at,
          watch_error, limited_until, aliases, aliases_at, auto_reply, daily_cap, created_at, updated_at"
     };
 }

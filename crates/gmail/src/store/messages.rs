@@ -188,3 +188,33 @@ pub(crate) async fn insert_parts(tx: &mut Tx, parts: &[PartRow]) -> Result<()> {
     }
     Ok(())
 }
+
+db::row! {
+    /// A mail that is kept, as far as its labels go.
+    #[derive(Debug, Clone)]
+    pub(crate) struct LabelsRow {
+        pub(crate) key: String,
+        pub(crate) gmail_id: String,
+        /// A JSON list.
+        pub(crate) labels: String,
+    }
+}
+
+/// Those of an account that are kept, by Gmail's ids.
+pub(crate) async fn kept(conn: &mut Conn, credential: &str, gmail_ids: &[String]) -> Result<Vec<LabelsRow>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT key, gmail_id, labels FROM gmail_messages
+                     WHERE credential_key = $1 AND gmail_id IN (SELECT value FROM json_each($2))",
+            postgres: "SELECT key, gmail_id, labels FROM gmail_messages
+                       WHERE credential_key = $1 AND gmail_id = ANY($2::TEXT[])"
+        ),
+        args![credential, gmail_ids],
+    )
+    .await
+}
+
+/// Notes a mail's labels: a JSON list.
+pub(crate) async fn label_message(tx: &mut Tx, key: &str, labels: &str) -> Result<()> {
+    tx.exec(sql!("UPDATE gmail_messages SET labels = $2 WHERE key = $1"), args![key, labels]).await.map(drop)
+}

@@ -3,7 +3,7 @@
 //! A mail's state is changed only from the state that it is thought to be in, so that of two who change it one wins.
 
 use db::{Conn, Result, Tx, args, sql};
-use kernel::Timestamp;
+use kernel::{PageRequest, Timestamp};
 
 use crate::model::{SendState, Source};
 
@@ -121,7 +121,7 @@ pub(crate) async fn outbox_list(
     conn: &mut Conn,
     user: &str,
     f: &OutboxFilter,
-    (limit, offset): (i64, i64),
+    page: PageRequest,
 ) -> Result<Vec<OutboxRow>> {
     conn.all(
         sql!(concat!(
@@ -131,7 +131,7 @@ pub(crate) async fn outbox_list(
                 AND (CAST($3 AS BIGINT) IS NULL OR conversation_id = $3)
              ORDER BY id DESC LIMIT $4 OFFSET $5"
         )),
-        args![user, f.state, f.conversation_id, limit, offset],
+        args![user, f.state, f.conversation_id, page.size, page.offset()],
     )
     .await
 }

@@ -1,7 +1,7 @@
 //! SQL on `gmail_suppressions`: who gets no mail from a user's accounts.
 
 use db::{Conn, Result, Tx, args, sql};
-use kernel::Timestamp;
+use kernel::{PageRequest, Timestamp};
 
 use crate::model::SuppressionReason;
 
@@ -56,7 +56,7 @@ pub(crate) async fn suppression_list(
     conn: &mut Conn,
     user: &str,
     reason: Option<SuppressionReason>,
-    (limit, offset): (i64, i64),
+    page: PageRequest,
 ) -> Result<Vec<SuppressionRow>> {
     conn.all(
         sql!(concat!(
@@ -65,7 +65,7 @@ pub(crate) async fn suppression_list(
             " FROM gmail_suppressions WHERE user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR reason = $2)
              ORDER BY id DESC LIMIT $3 OFFSET $4"
         )),
-        args![user, reason, limit, offset],
+        args![user, reason, page.size, page.offset()],
     )
     .await
 }

@@ -66,6 +66,10 @@ impl House {
         self.call(Method::POST, path, Some(who), Some(body)).await
     }
 
+    pub async fn put(&self, path: &str, who: &User, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(who), Some(body)).await
+    }
+
     pub async fn patch(&self, path: &str, who: &User, body: Value) -> Answer {
         self.call(Method::PATCH, path, Some(who), Some(body)).await
     }

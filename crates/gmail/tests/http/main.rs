@@ -8,13 +8,25 @@
     reason = "tests"
 )]
 
+mod attachments;
 mod connect;
+mod conversations;
 mod house;
+mod mailbag;
+mod mailbox;
+mod messages;
+mod notes;
 mod outbox;
 mod post_office;
+mod push;
 mod refusals;
+mod search;
 mod send;
+mod summary;
 mod suppress;
+mod sync;
 mod threading;
 mod unsubscribe;
 mod uploads;
+mod watch;
+mod wipe;

@@ -21,7 +21,7 @@ use super::{cost::is_too_much, from_text, to_text};
 pub enum Images {
     /// Kept as `data-blocked-src`, not loaded.
     Blocked,
-    /// Shown: the reader asked for them.
+    /// Shown, over HTTPS alone: the reader asked for them, and nobody on the way is to see what is read.
     Remote,
 }
 
@@ -172,7 +172,8 @@ fn image<'v>(
         return None;
     }
     if images == Images::Remote {
-        return Some(Cow::Borrowed(value));
+        let (_, rest) = value.split_once("//")?;
+        return Some(Cow::Owned(format!("https://{}", rest.trim_end())));
     }
     blocked.fetch_add(1, Ordering::Relaxed);
     Some(Cow::Owned(format!("{BLOCKED}{}", value.trim())))

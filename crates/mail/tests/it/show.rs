@@ -82,6 +82,7 @@ fn remote_images_wait_to_be_asked_for() {
     let on = show(html, Images::Remote, |_| None);
     assert_eq!(on.blocked_images, 0);
     assert!(on.html.contains(" src=\"https://t.example/p.gif?u=1&amp;v=2\""), "{}", on.html);
+    assert!(on.html.contains(" src=\"https://t.example/2\"") && !on.html.contains("http:"), "{}", on.html);
 }
 
 #[test]

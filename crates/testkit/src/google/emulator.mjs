@@ -62,6 +62,31 @@ const inner = async (method, path, { auth, json, body, headers } = {}) => {
   let data; try { data = text ? JSON.parse(text) : undefined; } catch { /* html */ }
   return { status: r.status, headers: Object.fromEntries(r.headers), text, data };
 };
+// {from:a to:a cc:a bcc:a} (any of them) and larger:6M, which the package does not know; what else a search names, it does
+const searched = async (email, params) => {
+  const q = params.get('q'), any = [...q.matchAll(/\{([^}]*)\}/g)].map((m) => m[1].trim().toLowerCase().split(/\s+/));
+  const larger = [...q.matchAll(/larger:(\d+)([km]?)/gi)].map((m) => Number(m[1]) * { '': 1, k: 1024, m: 1048576 }[m[2].toLowerCase()]);
+  const rest = q.replace(/\{[^}]*\}|larger:\w+/gi, ' ').trim();
+  let all = em.store.collection('google.messages', ['gmail_id', 'thread_id', 'user_email']).findBy('user_email', email);
+  if (params.get('includeSpamTrash') !== 'true') all = all.filter((m) => !m.label_ids.includes('TRASH') && !m.label_ids.includes('SPAM'));
+  all = all.filter((m) => params.getAll('labelIds').every((l) => m.label_ids.includes(l)));
+  if (rest) {
+    const found = new Set();
+    for (let page = ''; page !== undefined;) {
+      const sub = new URLSearchParams({ q: rest, maxResults: '500', includeSpamTrash: 'true', ...(page ? { pageToken: page } : {}) });
+      const r = await inner('GET', `/gmail/v1/users/me/messages?${sub}`, { auth: as(email) });
+      for (const m of r.data.messages ?? []) found.add(m.id);
+      page = r.data.nextPageToken;
+    }
+    all = all.filter((m) => found.has(m.gmail_id));
+  }
+  const fits = (m, term) => { const [field, value] = term.split(/:(.*)/s); return String(m[field] ?? '').toLowerCase().includes(value); };
+  all = all.filter((m) => any.every((terms) => terms.some((t) => fits(m, t))) && larger.every((n) => (m.raw?.length ?? 0) * 0.75 > n));
+  all.sort((a, b) => Number(b.internal_date) - Number(a.internal_date));
+  const from = Number(params.get('pageToken') ?? 0), most = Number(params.get('maxResults'));
+  const messages = all.slice(from, from + most).map((m) => ({ id: m.gmail_id, threadId: m.thread_id }));
+  return { status: 200, data: { messages, resultSizeEstimate: all.length, ...(from + most < all.length ? { nextPageToken: String(from + most) } : {}) } };
+};
 const as = (email) => `Bearer _internal:${email}`;
 const gErr = (code, message, reason, status) => ({ status: code, data: { error: { code, message, errors: [{ message, domain: 'global', reason }], status } } });
 const histOf = async (email) => (await inner('GET', '/gmail/v1/users/me/history?startHistoryId=0', { auth: as(email) })).data.historyId;
@@ -135,6 +160,7 @@ async function ctl(name, b, q) {
     }
     case 'push': { const r = []; for (let i = 0; i < (b.repeat ?? 1); i++) r.push(await push(b.email, b)); return r; }
     case 'pushes': return pushLog;
+    case 'clear-faults': faults = []; return { ok: true };
     case 'fault': faults.push({ times: 1, ...b }); return { pending: faults.length };   // {method,path(regex),status,body,headers,delayMs,dropAfter,times}
     case 'expire': for (const [t, a] of access) if (!b.email || a.email === b.email) em.tokenMap.delete(t); return { ok: true };
     case 'revoke': { for (const [t, a] of access) if (a.email === b.email) em.tokenMap.delete(t);
@@ -200,6 +226,7 @@ async function handle(req, url, body) {
     if (s && floors.has(who) && BigInt(s) < floors.get(who)) return gErr(404, 'Requested entity was not found.', 'notFound', 'NOT_FOUND');
     if (s) search.set('startHistoryId', up(s));
   }
+  if (op === 'messages' && !post && /[{]|larger:/i.test(search.get('q') ?? '')) return searched(who, search);
   if (op === 'messages' && !post) { const mm = (search.get('q') ?? '').match(/(?:^|\s)rfc822msgid:(\S+)/i); if (mm) { rfcId = mm[1].replace(/[<>]/g, ''); search.set('q', search.get('q').replace(mm[0], ' ').trim()); if (!search.get('q')) search.delete('q'); } }
   let out = body, ct = req.headers['content-type'] ?? '';
   const bd = ct.match(/multipart\/related;.*boundary="?([^";]+)/i);
@@ -239,7 +266,7 @@ const server = http.createServer(async (req, res) => {
   try {
     if (url.pathname.startsWith('/_ctl/')) { const d = await ctl(url.pathname.slice(6), body.length ? JSON.parse(body) : {}, url.searchParams); return send(d === null ? { status: 404, data: { error: 'no such control' } } : { status: 200, data: d }); }
     const entry = { at: Date.now(), method: req.method, path: url.pathname + url.search }; log.push(entry);
-    const i = faults.findIndex((f) => (!f.method || f.method === req.method) && new RegExp(f.path ?? '.').test(url.pathname));
+    const i = faults.findIndex((f) => (!f.method || f.method === req.method) && new RegExp(f.path ?? '.').test(url.pathname) && new RegExp(f.query ?? '').test(url.search));
     const f = i >= 0 ? faults[i] : null; if (f && --f.times <= 0) faults.splice(i, 1);
     if (f?.delayMs) await new Promise((r) => setTimeout(r, f.delayMs));
     if (f?.status) { entry.status = f.status; entry.fault = true; return send({ status: f.status, data: f.body ?? gErr(f.status, f.message ?? 'Injected', f.reason ?? 'backendError', f.grpc ?? 'UNAVAILABLE').data, extra: f.headers }); }

@@ -45,6 +45,9 @@ pub(in crate::kb) struct UpdateBaseRequest {
 pub(in crate::kb) struct Base {
     #[schema(example = "kb_06ew1h0x5m8ztqj4kc2v9r7p3e")]
     kb_id: String,
+    /// What it is called where ids are integers, as outreach has them.
+    #[schema(example = 1)]
+    number: i64,
     name: String,
     description: String,
     /// Whether the desk reads it, too.
@@ -65,6 +68,7 @@ impl Base {
         Self {
             own: row.owner_id == caller.id(),
             kb_id: row.id,
+            number: row.number,
             name: row.name,
             description: row.description,
             shared: row.shared,

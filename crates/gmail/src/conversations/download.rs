@@ -1,0 +1,81 @@
+//! Files of mails, fetched from Gmail for whoever asks: nothing of them is kept here.
+//!
+//! The whole mail is fetched and taken apart by the reader that named its files: one call, and a file is what it was listed
+//! as. Gmail's own ids of files do not last, and asking for them is a call more.
+
+use google::Error;
+use kernel::{Problem, ProblemKind};
+use mail::Incoming;
+
+use crate::{
+    Gmail,
+    store::{self, CredentialRow, PlaceRow},
+};
+
+/// Where a file of a mail lies, and the account that has it.
+pub(crate) struct Place {
+    pub(crate) part: PlaceRow,
+    pub(crate) credential: CredentialRow,
+}
+
+pub(crate) fn no_file() -> Problem {
+    Problem::not_found("attachment")
+}
+
+impl Gmail {
+    /// Where a file of a mail lies: of this user, or whoever's it is.
+    ///
+    /// # Errors
+    /// 404
+    pub(crate) async fn place(&self, user: Option<&str>, id: &str) -> Result<Place, Problem> {
+        let mut conn = self.db().read().await?;
+        let part = store::part_place(&mut conn, id).await?.ok_or_else(no_file)?;
+        let credential = store::credential_by_key(&mut conn, &part.credential_key).await?;
+        let credential = credential.filter(|row| user.is_none_or(|user| row.user_id == user));
+        Ok(Place { part, credential: credential.ok_or_else(no_file)? })
+    }
+
+    /// A file's octets, from Gmail.
+    ///
+    /// # Errors
+    /// 404 if the mail was deleted there meanwhile; 409 if the account must be connected again, or Gmail refuses; 503 if
+    /// Google is away or the account's limits are reached.
+    pub(crate) async fn file_octets(&self, place: &Place) -> Result<Vec<u8>, Problem> {
+        let _turn = self.0.reading.downloads.acquire().await.map_err(|_| Problem::internal())?;
+        let fetched = self.mailbox(&place.credential).raw(&place.part.gmail_id).await;
+        let raw = fetched.map_err(|error| problem(&place.credential, &error))?;
+        let part = place.part.part_id.clone();
+        // Of a large mail this takes a while.
+        let read = tokio::task::spawn_blocking(move || file(&raw.bytes, &part)).await;
+        let octets = read.map_err(|error| {
+            tracing::error!(panicked = error.is_panic(), "a mail cannot be taken apart");
+            Problem::internal()
+        })?;
+        octets.ok_or_else(no_file)
+    }
+}
+
+/// A file of a mail.
+fn file(raw: &[u8], part: &str) -> Option<Vec<u8>> {
+    let mail = Incoming::read(raw).ok()?;
+    let file = mail.attachments.iter().find(|file| file.id == part)?;
+    Some(file.octets(raw).into_owned())
+}
+
+/// What went wrong with Google, for the account's owner.
+fn problem(credential: &CredentialRow, error: &Error) -> Problem {
+    let email = &credential.email;
+    match error {
+        Error::NotFound | Error::HistoryGone => no_file(),
+        Error::Reauthorize { reason } => {
+            Problem::new(ProblemKind::Conflict, format!("{email} must be connected again: {reason}"))
+        }
+        Error::Permanent { message, .. } => {
+            Problem::new(ProblemKind::Conflict, format!("Gmail refuses it for {email}: {message}"))
+        }
+        Error::Retry { .. } | Error::DailyLimit { .. } | Error::InDoubt { .. } => {
+            tracing::warn!(%error, "a file cannot be fetched from Gmail");
+            Problem::new(ProblemKind::Unavailable, "Gmail does not give the file at the moment: try again")
+        }
+    }
+}

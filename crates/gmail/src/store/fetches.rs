@@ -1,0 +1,197 @@
+//! SQL on `gmail_fetches`: the mails that are to be looked at, in order.
+
+use db::{Conn, Result, Tx, args, sql};
+use kernel::Timestamp;
+
+/// Why a mail is to be looked at: what comes first is done first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// History says that it came.
+    Live,
+    /// It was listed where history did not reach back.
+    Window,
+    /// It was found for a conversation: it belongs there, and is of the past.
+    Past,
+}
+
+impl Rank {
+    const fn number(self) -> i64 {
+        match self {
+            Self::Live => 0,
+            Self::Window => 1,
+            Self::Past => 2,
+        }
+    }
+}
+
+impl db::FromCell for Rank {
+    fn from_cell(cell: db::Cell<'_>) -> Option<Self> {
+        [Self::Live, Self::Window, Self::Past].into_iter().find(|rank| cell == db::Cell::Int(rank.number()))
+    }
+}
+
+db::row! {
+    /// A mail that is to be looked at.
+    #[derive(Debug, Clone)]
+    pub(crate) struct FetchRow {
+        pub(crate) gmail_id: String,
+        pub(crate) rank: Rank,
+        /// Whether it may be a large one: those come into memory one by one.
+        pub(crate) large: bool,
+        /// How often it failed by itself.
+        pub(crate) tries: i64,
+    }
+}
+
+/// Queues mails that are not there already, the first one first; `place` sorts them among others of their rank. Known
+/// mails are queued, too: to be looked at again.
+pub(crate) async fn queue(
+    tx: &mut Tx,
+    credential: &str,
+    ids: &[String],
+    (rank, large): (Rank, bool),
+    places: impl Fn(i64) -> i64,
+) -> Result<()> {
+    let rows: Vec<(&String, i64)> = ids.iter().zip((0..).map(places)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let json = serde_json::to_string(&rows).map_err(|e| db::DbError::Other(e.to_string()))?;
+    tx.exec(
+        sql!(
+            sqlite: "INSERT INTO gmail_fetches (credential_key, gmail_id, rank, large, place, tries, next_at)
+                     SELECT $1, value ->> 0, $3, $4, value ->> 1, 0, 0 FROM json_each($2) WHERE TRUE
+                     ON CONFLICT (credential_key, gmail_id) DO UPDATE SET large = gmail_fetches.large OR excluded.large,
+                        rank = CASE WHEN excluded.rank < gmail_fetches.rank THEN excluded.rank
+                                    ELSE gmail_fetches.rank END",
+            postgres: "INSERT INTO gmail_fetches (credential_key, gmail_id, rank, large, place, tries, next_at)
+                       SELECT DISTINCT ON (value ->> 0) CAST($1 AS TEXT), value ->> 0, CAST($3 AS BIGINT), CAST($4 AS BOOLEAN),
+                              CAST(value ->> 1 AS BIGINT), 0, 0
+                       FROM json_array_elements(CAST($2 AS JSON)) AS t(value)
+                       ON CONFLICT (credential_key, gmail_id) DO UPDATE SET
+                          large = gmail_fetches.large OR excluded.large,
+                          rank = CASE WHEN excluded.rank < gmail_fetches.rank THEN excluded.rank
+                                      ELSE gmail_fetches.rank END"
+        ),
+        args![credential, &json, rank.number(), large],
+    )
+    .await
+    .map(drop)
+}
+
+/// Queues what is known of a mailbox since a time: whether it is still there.
+pub(crate) async fn queue_known(
+    tx: &mut Tx,
+    credential: &str,
+    since: Timestamp,
+    place: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO gmail_fetches (credential_key, gmail_id, rank, large, place, tries, next_at)
+             SELECT credential_key, gmail_id, 1, FALSE, $3, 0, 0 FROM gmail_messages
+             WHERE credential_key = $1 AND received_at >= $2
+             ON CONFLICT (credential_key, gmail_id) DO NOTHING"
+        ),
+        args![credential, since, place],
+    )
+    .await
+    .map(drop)
+}
+
+/// The next, at most `most`, that did not fail `tries` times.
+pub(crate) async fn next(
+    conn: &mut Conn,
+    credential: &str,
+    (tries, most): (i64, i64),
+    now: Timestamp,
+) -> Result<Vec<FetchRow>> {
+    conn.all(
+        sql!(
+            "SELECT gmail_id, rank, large, tries FROM gmail_fetches
+             WHERE credential_key = $1 AND tries < $2 AND next_at <= $3
+             ORDER BY rank, place, gmail_id LIMIT $4"
+        ),
+        args![credential, tries, now, most],
+    )
+    .await
+}
+
+/// Takes mails off the queue: they were dealt with.
+pub(crate) async fn done(tx: &mut Tx, credential: &str, ids: &[String]) -> Result<()> {
+    tx.exec(
+        sql!(
+            sqlite: "DELETE FROM gmail_fetches
+                     WHERE credential_key = $1 AND gmail_id IN (SELECT value FROM json_each($2))",
+            postgres: "DELETE FROM gmail_fetches WHERE credential_key = $1 AND gmail_id = ANY($2::TEXT[])"
+        ),
+        args![credential, ids],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that a mail failed by itself, and when to try it again.
+pub(crate) async fn failed(
+    tx: &mut Tx,
+    credential: &str,
+    gmail_id: &str,
+    error: &str,
+    next_at: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_fetches SET tries = tries + 1, error = $3, next_at = $4
+             WHERE credential_key = $1 AND gmail_id = $2"
+        ),
+        args![credential, gmail_id, error, next_at],
+    )
+    .await
+    .map(drop)
+}
+
+/// Gives what was skipped another chance: a person asked for it.
+pub(crate) async fn retry_skipped(tx: &mut Tx, credential: &str, tries: i64) -> Result<u64> {
+    tx.exec(
+        sql!("UPDATE gmail_fetches SET tries = 0, next_at = 0 WHERE credential_key = $1 AND tries >= $2"),
+        args![credential, tries],
+    )
+    .await
+}
+
+db::row! {
+    /// How reading an account goes.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct HealthRow {
+        pub(crate) credential_key: String,
+        pub(crate) pushed_at: Option<Timestamp>,
+        /// Why it cannot be read.
+        pub(crate) error: Option<String>,
+        /// Mails that are still to be looked at.
+        pub(crate) waiting: i64,
+        /// Mails that were given up.
+        pub(crate) skipped: i64,
+    }
+}
+
+/// How reading these accounts goes.
+pub(crate) async fn health(conn: &mut Conn, credentials: &[String], tries: i64) -> Result<Vec<HealthRow>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT s.credential_key, s.pushed_at, s.error,
+                        (SELECT COUNT(*) FROM gmail_fetches AS f
+                         WHERE f.credential_key = s.credential_key AND f.tries < $2),
+                        (SELECT COUNT(*) FROM gmail_fetches AS f
+                         WHERE f.credential_key = s.credential_key AND f.tries >= $2)
+                     FROM gmail_syncs AS s WHERE s.credential_key IN (SELECT value FROM json_each($1))",
+            postgres: "SELECT s.credential_key, s.pushed_at, s.error,
+                          (SELECT COUNT(*) FROM gmail_fetches AS f
+                           WHERE f.credential_key = s.credential_key AND f.tries < $2),
+                          (SELECT COUNT(*) FROM gmail_fetches AS f
+                           WHERE f.credential_key = s.credential_key AND f.tries >= $2)
+                       FROM gmail_syncs AS s WHERE s.credential_key = ANY($1::TEXT[])"
+        ),
+        args![credentials, tries],
+    )
+    .await
+}

@@ -1,0 +1,183 @@
+//! SQL on `gmail_syncs` and `gmail_backfills`: which mailboxes are to be read, and how far they were.
+//!
+//! What a push writes lies apart from the account's row, so that no push waits for a mail that is being stored.
+
+use db::{Conn, Result, Tx, args, sql};
+use kernel::Timestamp;
+
+/// Notes that a mailbox is to be read. The count, and whether nobody reads it yet: then the caller must see to it.
+pub(crate) async fn want(
+    tx: &mut Tx,
+    credential: &str,
+    pushed_at: Option<Timestamp>,
+    poll_at: Timestamp,
+) -> Result<(i64, bool)> {
+    let (count, since): (i64, i64) = tx
+        .one(
+            sql!(
+                "INSERT INTO gmail_syncs (credential_key, wanted, active, since, poll_at, pushed_at)
+                 VALUES ($1, 1, TRUE, 1, $2, $3)
+                 ON CONFLICT (credential_key) DO UPDATE SET wanted = gmail_syncs.wanted + 1, active = TRUE,
+                    since = CASE WHEN gmail_syncs.active THEN gmail_syncs.since ELSE gmail_syncs.wanted + 1 END,
+                    poll_at = excluded.poll_at,
+                    pushed_at = COALESCE(excluded.pushed_at, gmail_syncs.pushed_at)
+                 RETURNING wanted, since"
+            ),
+            args![credential, poll_at, pushed_at],
+        )
+        .await?;
+    Ok((count, count == since))
+}
+
+/// How often a mailbox was wanted, if ever.
+pub(crate) async fn wanted(conn: &mut Conn, credential: &str) -> Result<Option<i64>> {
+    let row: Option<(i64,)> =
+        conn.opt(sql!("SELECT wanted FROM gmail_syncs WHERE credential_key = $1"), args![credential]).await?;
+    Ok(row.map(|(wanted,)| wanted))
+}
+
+/// Ends reading, unless more was wanted since `count`; whether it is ended.
+pub(crate) async fn rest(tx: &mut Tx, credential: &str, count: i64, poll_at: Timestamp) -> Result<bool> {
+    let rested = tx
+        .exec(
+            sql!(
+                "UPDATE gmail_syncs SET active = FALSE, error = NULL, poll_at = $3
+                 WHERE credential_key = $1 AND wanted = $2"
+            ),
+            args![credential, count, poll_at],
+        )
+        .await?;
+    Ok(rested == 1)
+}
+
+/// Lets the next who wants something read: this one gave up, for this reason if it is one to be shown.
+pub(crate) async fn give_up(
+    tx: &mut Tx,
+    credential: &str,
+    error: Option<&str>,
+    poll_at: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_syncs SET active = FALSE, error = $2, poll_at = $3 WHERE credential_key = $1"),
+        args![credential, error, poll_at],
+    )
+    .await
+    .map(drop)
+}
+
+/// Accounts that nobody reads and whose time has come: they were quiet for long, or a mail is to be tried again.
+pub(crate) async fn quiet(conn: &mut Conn, now: Timestamp, tries: i64) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = conn
+        .all(
+            sql!(
+                "SELECT s.credential_key FROM gmail_syncs AS s
+                 JOIN gmail_credentials AS c ON c.key = s.credential_key
+                 WHERE NOT s.active AND c.status = 'active' AND (s.poll_at <= $1 OR EXISTS
+                    (SELECT 1 FROM gmail_fetches AS f
+                     WHERE f.credential_key = s.credential_key AND f.tries < $2 AND f.next_at <= $1))
+                 ORDER BY s.poll_at LIMIT 1000"
+            ),
+            args![now, tries],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+/// Since which count a mailbox is being read: the dispatch that does is named after it.
+pub(crate) async fn reading_since(conn: &mut Conn, credential: &str) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = conn
+        .opt(sql!("SELECT since FROM gmail_syncs WHERE credential_key = $1 AND active"), args![credential])
+        .await?;
+    Ok(row.map(|(since,)| since))
+}
+
+db::row! {
+    /// A conversation whose past is still to be listed.
+    #[derive(Debug, Clone)]
+    pub(crate) struct BackfillRow {
+        pub(crate) conversation_id: i64,
+        /// Whether only large mails are listed yet.
+        pub(crate) large: bool,
+        /// Where the next page begins; the first without.
+        pub(crate) page: Option<String>,
+        pub(crate) counterpart: String,
+        /// The same as `mail::normal_form` has it.
+        pub(crate) address: String,
+    }
+}
+
+/// Notes that a conversation's past is to be listed, from its beginning.
+pub(crate) async fn want_backfill(
+    tx: &mut Tx,
+    credential: &str,
+    conversation: i64,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO gmail_backfills (conversation_id, credential_key, large, page, tries, asked_at)
+             VALUES ($1, $2, TRUE, NULL, 0, $3)
+             ON CONFLICT (conversation_id) DO UPDATE SET large = TRUE, page = NULL, tries = 0"
+        ),
+        args![conversation, credential, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// The one that has waited longest.
+pub(crate) async fn next_backfill(conn: &mut Conn, credential: &str) -> Result<Option<BackfillRow>> {
+    conn.opt(
+        sql!(
+            "SELECT b.conversation_id, b.large, b.page, c.counterpart, c.address
+             FROM gmail_backfills AS b JOIN gmail_conversations AS c ON c.id = b.conversation_id
+             WHERE b.credential_key = $1 ORDER BY b.asked_at, b.conversation_id LIMIT 1"
+        ),
+        args![credential],
+    )
+    .await
+}
+
+/// Notes how far the listing of a conversation's past has come.
+pub(crate) async fn move_backfill(
+    tx: &mut Tx,
+    conversation: i64,
+    large: bool,
+    page: Option<&str>,
+) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_backfills SET large = $2, page = $3 WHERE conversation_id = $1"),
+        args![conversation, large, page],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that Gmail refused a listing: it begins anew, after the others, or is given up after so many tries.
+pub(crate) async fn fail_backfill(tx: &mut Tx, conversation: i64, tries: i64, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_backfills SET tries = tries + 1, large = TRUE, page = NULL, asked_at = $2
+             WHERE conversation_id = $1"
+        ),
+        args![conversation, now],
+    )
+    .await?;
+    tx.exec(
+        sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1 AND tries >= $2"),
+        args![conversation, tries],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that all of a conversation's past is listed.
+pub(crate) async fn end_backfill(tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<()> {
+    tx.exec(sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1"), args![conversation]).await?;
+    tx.exec(
+        sql!("UPDATE gmail_conversations SET backfilled_at = $2, updated_at = $2 WHERE id = $1"),
+        args![conversation, now],
+    )
+    .await
+    .map(drop)
+}

@@ -1,0 +1,115 @@
+//! A new conversation's past: listed by Gmail's search, page by page, into the queue.
+
+use db::Tx;
+use google::{Error, Query};
+
+use super::{TRIES, run::Stop};
+use crate::{
+    Gmail,
+    store::{
+        self, CredentialRow,
+        fetches::{self, Rank},
+        syncs::{self, BackfillRow},
+    },
+};
+
+/// Every mail that may be large is listed first, so that it is known as one: a search says nothing of sizes.
+const LARGE: &str = "larger:6M";
+
+/// What finds all that was written to and by a counterpart. `None` for what Gmail's search cannot take as one word.
+fn search(row: &BackfillRow) -> Option<String> {
+    let is_word = |address: &&String| {
+        let fits = |c: char| !c.is_whitespace() && !c.is_control() && !"\"(){}<>:,;\\".contains(c);
+        address.contains('@') && address.chars().all(fits)
+    };
+    let mut spellings: Vec<&String> = [&row.counterpart, &row.address].into_iter().filter(is_word).collect();
+    spellings.dedup_by_key(|address| address.to_lowercase());
+    let words: Vec<String> = spellings
+        .iter()
+        .flat_map(|address| ["from", "to", "cc", "bcc"].map(|field| format!("{field}:{address}")))
+        .collect();
+    (!words.is_empty()).then(|| format!("{{{}}}", words.join(" ")))
+}
+
+impl Gmail {
+    /// Lists a page of the past that waits longest; false if none does.
+    pub(super) async fn list_past(&self, row: &CredentialRow) -> Result<bool, Stop> {
+        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key).await? else {
+            return Ok(false);
+        };
+        let (id, now) = (past.conversation_id, self.now());
+        let Some(found) = search(&past) else {
+            let mut tx = self.db().begin().await?;
+            syncs::end_backfill(&mut tx, id, now).await?;
+            tx.commit().await?;
+            return Ok(true);
+        };
+        let q = if past.large { format!("{found} {LARGE}") } else { found };
+        let query = Query { q: Some(&q), page: past.page.as_deref(), ..Query::default() };
+        let page = match self.mailbox(row).messages(&query).await {
+            // A page's token does not last for ever; and what Gmail cannot search for must not hold up the others.
+            Err(Error::Permanent { message, .. }) => {
+                tracing::warn!(credential = row.key, conversation = id, message, "a past cannot be listed");
+                let mut tx = self.db().begin().await?;
+                syncs::fail_backfill(&mut tx, id, TRIES, now).await?;
+                tx.commit().await?;
+                return Ok(true);
+            }
+            page => page?,
+        };
+        let ids: Vec<String> = page.messages.into_iter().map(|message| message.id).collect();
+        let mut tx = self.db().begin().await?;
+        self.link_kept(&mut tx, row, id, &ids).await?;
+        let new = self.unknown(&mut tx, row, &ids).await?;
+        let at = now.micros();
+        fetches::queue(&mut tx, &row.key, &new, (Rank::Past, past.large), |n| at.saturating_add(n)).await?;
+        match (&page.next, past.large) {
+            (Some(next), large) => syncs::move_backfill(&mut tx, id, large, Some(next)).await?,
+            (None, true) => syncs::move_backfill(&mut tx, id, false, None).await?,
+            (None, false) => syncs::end_backfill(&mut tx, id, now).await?,
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// What another conversation of the account has stands in this one, too.
+    async fn link_kept(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        conversation: i64,
+        ids: &[String],
+    ) -> Result<(), Stop> {
+        self.locked(tx, row).await?;
+        let Some(conversation) = store::lock_conversation(tx, conversation).await? else { return Ok(()) };
+        for kept in store::kept(tx, &row.key, ids).await? {
+            if let Some(message) = store::message(tx, &kept.key).await? {
+                store::link_message(tx, conversation.id, &message, self.now()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched() {
+        let row = |counterpart: &str, address: &str| BackfillRow {
+            conversation_id: 1,
+            large: false,
+            page: None,
+            counterpart: counterpart.to_owned(),
+            address: address.to_owned(),
+        };
+        assert_eq!(
+            search(&row("A@b.example", "a@b.example")).as_deref(),
+            Some("{from:A@b.example to:A@b.example cc:A@b.example bcc:A@b.example}")
+        );
+        let both = search(&row("a.b@gmail.com", "ab@gmail.com")).unwrap();
+        assert!(both.contains("from:a.b@gmail.com") && both.contains("bcc:ab@gmail.com"), "{both}");
+        assert_eq!(search(&row("a\"} in:trash {@x", "nobody")), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! What becomes of one mail: stored with what follows from it in one transaction, if it belongs to a conversation.
+
+use std::collections::BTreeSet;
+
+use db::Tx;
+use google::{Message, Raw};
+use kernel::{Timestamp, terms};
+use mail::{Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, normal_form};
+use serde_json::json;
+
+use super::{drain::Trouble, is_hidden};
+use crate::{
+    Gmail,
+    model::{Direction, MailKind, own_addresses},
+    store::{
+        self, ConversationRow, CredentialRow, KnownBy, MessageRow, OwnSend, PartRow,
+        fetches::{self, FetchRow, Rank},
+    },
+};
+
+/// A mail that was read.
+struct Read {
+    mail: Incoming,
+    split: Split,
+    classified: Classified,
+    received_at: Timestamp,
+}
+
+/// Where a mail belongs.
+#[derive(Default)]
+struct Place {
+    /// Of conversations, in order.
+    conversations: BTreeSet<i64>,
+    /// The mail of ours that it is.
+    own: Option<OwnSend>,
+    /// It speaks of a mail of ours.
+    reports: bool,
+}
+
+fn direction(own: &OwnAddresses, labels: &[String], mail: &Incoming) -> Direction {
+    let ours = mail.from.iter().any(|from| own.contains(&from.address));
+    if ours || labels.iter().any(|label| label == "SENT") { Direction::Out } else { Direction::In }
+}
+
+/// The Message-IDs that a mail was given, by us or by Gmail.
+fn message_ids(mail: &Incoming) -> Vec<String> {
+    let original =
+        mail.field("x-google-original-message-id").map(|id| id.trim().trim_matches(['<', '>']).to_owned());
+    mail.message_id.iter().cloned().chain(original).collect()
+}
+
+impl Gmail {
+    /// Whether a mail may belong to a conversation, by its head.
+    pub(super) async fn may_belong(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        gmail_id: &str,
+        head: &Message,
+    ) -> Result<bool, Trouble> {
+        // A field of ours, so that there is one.
+        let mut text = "X-Head: 1\r\n".to_owned();
+        for header in &head.payload.headers {
+            let value = header.value.replace(['\r', '\n'], " ");
+            text.push_str(&format!("{}: {value}\r\n", header.name));
+        }
+        text.push_str("\r\n");
+        let mail = Incoming::read(text.as_bytes()).map_err(|error| Trouble::Own(error.to_string()))?;
+        let machine = classify(&mail, &Split::default(), self.now()).machine;
+        // What a report is about stands in its body.
+        if matches!(machine, Machine::Hard(Hard::Report | Hard::Daemon | Hard::NullReturnPath)) {
+            return Ok(true);
+        }
+        let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
+        Ok(!place.conversations.is_empty())
+    }
+
+    async fn place_of(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        (gmail_id, thread, labels): (&str, &str, &[String]),
+        mail: &Incoming,
+        kind: Option<&Kind>,
+    ) -> db::Result<Place> {
+        let own = own_addresses([row]);
+        let mut place = Place::default();
+        let outbound = direction(&own, labels, mail) == Direction::Out;
+        let others: Vec<String> = if outbound {
+            place.own = {
+                let message_ids = message_ids(mail);
+                let mark = mail.field(&OWN_MARK.to_ascii_lowercase()).map(str::trim);
+                let by = KnownBy { message_ids: &message_ids, gmail_id: Some(gmail_id), mark };
+                store::own_send(tx, &row.key, by).await?
+            };
+            [&mail.to, &mail.cc, &mail.bcc].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
+        } else {
+            [&mail.from, &mail.reply_to].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
+        };
+        let others: Vec<String> = others.into_iter().filter(|address| !own.contains(address)).collect();
+        let mut found = store::conversations_with(tx, &row.key, &others).await?;
+        if !thread.is_empty() {
+            found.extend(store::conversations_of_thread(tx, &row.key, thread).await?);
+        }
+        place.conversations.extend(found.iter().map(|row| row.id));
+        place.conversations.extend(place.own.as_ref().and_then(|own| own.conversation_id));
+        if let Some(
+            Kind::Bounce { original_message_id: Some(original), .. }
+            | Kind::Complaint { original_message_id: Some(original), .. },
+        ) = kind
+        {
+            let by = KnownBy { message_ids: std::slice::from_ref(original), ..KnownBy::default() };
+            if let Some(ours) = store::own_send(tx, &row.key, by).await? {
+                place.reports = true;
+                place.conversations.extend(ours.conversation_id);
+            }
+        }
+        Ok(place)
+    }
+
+    /// Stores a mail once, with what follows from it, and takes it off the queue.
+    pub(super) async fn ingest(
+        &self,
+        row: &CredentialRow,
+        fetch: &FetchRow,
+        raw: Raw,
+    ) -> Result<(), Trouble> {
+        if is_hidden(&raw.labels) {
+            return Ok(self.forget(row, &fetch.gmail_id).await?);
+        }
+        let now = self.now();
+        let raw = Raw { id: fetch.gmail_id.clone(), ..raw };
+        let (raw, read) = take_apart(raw, now).await?;
+        let (id, ids) = (fetch.gmail_id.as_str(), [fetch.gmail_id.clone()]);
+        let mut tx = self.db().begin().await?;
+        let row = self.locked(&mut tx, row).await?;
+        if let Some(kept) = store::kept(&mut tx, &row.key, &ids).await?.into_iter().next() {
+            store::label_message(&mut tx, &kept.key, &json!(raw.labels).to_string()).await?;
+        } else {
+            let kind = Some(&read.classified.kind);
+            let place =
+                self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
+            let past = match fetch.rank {
+                Rank::Live => false,
+                Rank::Window => read.received_at < now.minus(self.0.config.replies.max_age),
+                Rank::Past => true,
+            };
+            self.take_in(&mut tx, &row, &raw, &read, place, past).await?;
+        }
+        fetches::done(&mut tx, &row.key, &ids).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn take_in(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        raw: &Raw,
+        read: &Read,
+        place: Place,
+        past: bool,
+    ) -> db::Result<()> {
+        let now = self.now();
+        let message = message(row, raw, read, &place, (past, now));
+        let news = !past && message.direction == Direction::In;
+        let mut conversations = lock(tx, &place.conversations).await?;
+        if conversations.is_empty() {
+            // What comes back of a mail that stands in no conversation concerns its recipients all the same.
+            if news && place.reports {
+                self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;
+            }
+            return Ok(());
+        }
+        if !store::insert_message(tx, &message).await? {
+            return Ok(());
+        }
+        let parts = parts(&message, &read.mail, now);
+        store::insert_parts(tx, &parts).await?;
+        let names = parts.iter().map(|part| part.file_name.as_str());
+        let text: Vec<&str> =
+            [message.subject.as_str(), message.new_text.as_str()].into_iter().chain(names).collect();
+        store::insert_terms(tx, &row.key, &message.key, &terms::of_message(&text.join("\n"))).await?;
+        for conversation in &conversations {
+            if let Some(name) = name_of(conversation, &message, &read.mail) {
+                store::name_counterpart(tx, conversation.id, name).await?;
+            }
+            store::link_message(tx, conversation.id, &message, now).await?;
+        }
+        if news {
+            self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;
+        }
+        if !past {
+            conversations = lock(tx, &place.conversations).await?;
+            self.arrived(tx, row, &conversations, &message, &read.classified).await?;
+        }
+        Ok(())
+    }
+}
+
+/// These conversations, as far as there are, locked in order.
+async fn lock(tx: &mut Tx, ids: &BTreeSet<i64>) -> db::Result<Vec<ConversationRow>> {
+    let mut rows = Vec::new();
+    for id in ids {
+        rows.extend(store::lock_conversation(tx, *id).await?);
+    }
+    Ok(rows)
+}
+
+/// Reads a mail beside what else the program does: a large one takes a while. Its octets are gone after that.
+async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mail = Incoming::read(&raw.bytes).map_err(|error| Trouble::Own(error.to_string()))?;
+        let split = mail.split();
+        let received_at = raw.internal_date.or(mail.date).unwrap_or(now);
+        let classified = classify(&mail, &split, received_at);
+        Ok((Raw { bytes: Vec::new(), ..raw }, Read { mail, split, classified, received_at }))
+    });
+    read.await.unwrap_or_else(|error| Err(Trouble::Own(format!("reading it ended: {error}"))))
+}
+
+/// The counterpart's name, if this mail knows it, and no newer one did.
+fn name_of<'a>(conversation: &ConversationRow, message: &MessageRow, mail: &'a Incoming) -> Option<&'a str> {
+    let is_theirs = |m: &&mail::Mailbox| normal_form(&m.address) == conversation.address;
+    let newest = conversation.last_inbound_at.is_none_or(|last| last <= message.received_at);
+    let named = match message.direction {
+        Direction::In if newest || conversation.name.is_none() => mail.from.iter().find(is_theirs),
+        Direction::Out if conversation.name.is_none() => mail.to.iter().chain(&mail.cc).find(is_theirs),
+        Direction::In | Direction::Out => None,
+    };
+    named.and_then(|m| m.name.as_deref()).filter(|name| !name.trim().is_empty())
+}
+
+fn machine(classified: &Classified) -> String {
+    match classified.machine {
+        Machine::None => "none".to_owned(),
+        Machine::Hard(mark) => format!("hard:{}", mark.as_str()),
+        Machine::Soft(mark) => format!("soft:{}", mark.as_str()),
+    }
+}
+
+const fn kind(classified: &Classified) -> MailKind {
+    match classified.kind {
+        Kind::Reply => MailKind::Reply,
+        Kind::OutOfOffice { .. } => MailKind::OutOfOffice,
+        Kind::Bounce { .. } => MailKind::Bounce,
+        Kind::OptOut => MailKind::OptOut,
+        Kind::Complaint { .. } => MailKind::Complaint,
+        Kind::Notice => MailKind::Notice,
+    }
+}
+
+/// `[{name, address}]`
+fn list(mailboxes: &[mail::Mailbox]) -> String {
+    let all: Vec<_> = mailboxes.iter().map(|m| json!({"name": m.name, "address": m.address})).collect();
+    json!(all).to_string()
+}
+
+fn message(
+    row: &CredentialRow,
+    raw: &Raw,
+    read: &Read,
+    place: &Place,
+    (past, now): (bool, Timestamp),
+) -> MessageRow {
+    let Read { mail, split, classified, received_at } = read;
+    let author = mail.from.first().or(mail.sender.as_ref());
+    MessageRow {
+        key: kernel::id::new("gmsg", now),
+        credential_key: row.key.clone(),
+        gmail_id: raw.id.clone(),
+        thread_id: if raw.thread_id.is_empty() { raw.id.clone() } else { raw.thread_id.clone() },
+        rfc_message_id: mail.message_id.clone(),
+        direction: direction(&own_addresses([row]), &raw.labels, mail),
+        from_name: author.and_then(|m| m.name.clone()),
+        from_address: author.map(|m| m.address.clone()).unwrap_or_default(),
+        reply_to: list(&mail.reply_to),
+        to_list: list(&mail.to),
+        cc_list: list(&mail.cc),
+        subject: mail.subject.clone(),
+        in_reply_to: mail.in_reply_to.first().cloned(),
+        refs: json!(mail.references).to_string(),
+        received_at: *received_at,
+        new_text: split.new.clone(),
+        quoted: split.quoted.clone(),
+        signature: split.signature.clone(),
+        html: mail.html.clone(),
+        truncated: mail.truncated,
+        machine: machine(classified),
+        kind: kind(classified),
+        labels: json!(raw.labels).to_string(),
+        backfill: past,
+        outbox_id: place.own.as_ref().map(|own| own.id.clone()),
+        created_at: now,
+    }
+}
+
+fn parts(message: &MessageRow, mail: &Incoming, now: Timestamp) -> Vec<PartRow> {
+    let part = |file: &mail::Attachment| PartRow {
+        id: kernel::id::new("gatt", now),
+        message_key: message.key.clone(),
+        part_id: file.id.clone(),
+        file_name: file.file_name.clone(),
+        mime_type: file.mime_type.clone(),
+        content_id: file.content_id.clone(),
+        inline: file.inline,
+        size: i64::try_from(file.size).unwrap_or(i64::MAX),
+    };
+    mail.attachments.iter().map(part).collect()
+}

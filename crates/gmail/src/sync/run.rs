@@ -1,0 +1,185 @@
+//! `gmail.sync`: one mailbox is read, until nothing is left to be looked at.
+
+use std::time::Duration;
+
+use db::{DbError, Result, Tx};
+use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
+use google::Error;
+use kernel::Timestamp;
+
+use crate::{
+    CredentialStatus, Gmail,
+    store::{self, CredentialRow, syncs},
+};
+
+/// Reads a mailbox; subject and destination are its account's key.
+pub const SYNC: &str = "gmail.sync";
+
+/// So long a mailbox is read before others have a turn.
+const TURN: Duration = Duration::from_secs(240);
+
+/// The handler of [`SYNC`].
+pub struct Sync {
+    /// The slice.
+    pub gmail: Gmail,
+}
+
+/// Why reading does not go on.
+pub(super) enum Stop {
+    /// What Google says.
+    Google(Error),
+    Store(DbError),
+    /// The account was disconnected meanwhile.
+    Gone,
+    /// Others have a turn.
+    Turn,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Google(error)
+    }
+}
+
+impl From<DbError> for Stop {
+    fn from(error: DbError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Single for Sync {
+    fn attempt<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.read(&dispatch.subject).await {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false },
+            }
+        })
+    }
+
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        dispatch: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let Settled::Dead(reason) = end else { return Ok(()) };
+            tracing::warn!(credential = dispatch.subject, reason, "a mailbox cannot be read");
+            syncs::give_up(tx, &dispatch.subject, Some(reason), self.gmail.poll_at(now)).await
+        })
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+}
+
+impl Sync {
+    async fn read(&self, key: &str) -> Result<Outcome> {
+        let gmail = &self.gmail;
+        let row = store::credential_by_key(&mut gmail.db().read().await?, key).await?;
+        let Some(row) = row else {
+            gmail.wipe_rest(key).await?;
+            return Ok(Outcome::Done("the account is not connected".to_owned()));
+        };
+        if row.status != CredentialStatus::Active {
+            return self.give_up(key, None, "the account must be connected again").await;
+        }
+        let now = gmail.now();
+        if let Some(until) = row.limited_until.filter(|until| now < *until) {
+            return Ok(Outcome::Snooze { until, reason: "Google wants no call".to_owned() });
+        }
+        match gmail.read_mailbox(&row, now + TURN).await {
+            Ok(()) => Ok(Outcome::Done("read".to_owned())),
+            Err(Stop::Google(error)) => self.stopped(&row, error).await,
+            Err(Stop::Store(error)) => Err(error),
+            Err(Stop::Gone) => {
+                gmail.wipe_rest(key).await?;
+                Ok(Outcome::Done("the account is not connected".to_owned()))
+            }
+            Err(Stop::Turn) => {
+                Ok(Outcome::Snooze { until: gmail.now(), reason: "others have a turn".to_owned() })
+            }
+        }
+    }
+
+    /// What follows from Google's refusal.
+    async fn stopped(&self, row: &CredentialRow, error: Error) -> Result<Outcome> {
+        let now = self.gmail.now();
+        let until = match &error {
+            Error::Retry { after, limited: true, .. } => {
+                // What the mailbox's own pace asks for is no limit of Google's, but must be waited for as well.
+                let held = self.gmail.0.governors.of(&row.address).held_until();
+                held.unwrap_or(now + after.unwrap_or(Duration::from_secs(60)))
+            }
+            Error::DailyLimit { until, .. } => *until,
+            Error::Retry { reason, after, .. } => {
+                return Ok(Outcome::Retry { reason: reason.clone(), after: *after, in_doubt: false });
+            }
+            Error::Reauthorize { reason } => return self.give_up(&row.key, None, reason).await,
+            Error::Permanent { message, .. } => {
+                return self.give_up(&row.key, Some(message), message).await;
+            }
+            Error::InDoubt { .. } | Error::NotFound | Error::HistoryGone => {
+                return Ok(Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false });
+            }
+        };
+        let mut tx = self.gmail.db().begin().await?;
+        store::limit(&mut tx, &row.key, until).await?;
+        tx.commit().await?;
+        Ok(Outcome::Snooze { until, reason: error.to_string() })
+    }
+
+    /// Ends reading until somebody wants it again.
+    async fn give_up(&self, key: &str, error: Option<&str>, reason: &str) -> Result<Outcome> {
+        let mut tx = self.gmail.db().begin().await?;
+        syncs::give_up(&mut tx, key, error, self.gmail.poll_at(self.gmail.now())).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done(reason.to_owned()))
+    }
+}
+
+impl Gmail {
+    /// Reads a mailbox until nothing is left and nobody wants more.
+    async fn read_mailbox(&self, row: &CredentialRow, until: Timestamp) -> std::result::Result<(), Stop> {
+        let key = &row.key;
+        loop {
+            let Some(count) = syncs::wanted(&mut self.db().read().await?, key).await? else {
+                return Err(Stop::Gone);
+            };
+            self.read_changes(key).await?;
+            // What rang meanwhile is read before anything else is looked at.
+            while syncs::wanted(&mut self.db().read().await?, key).await? == Some(count) {
+                if !self.look_at_some(key).await? {
+                    break;
+                }
+                if self.now() >= until {
+                    return Err(Stop::Turn);
+                }
+            }
+            let mut tx = self.db().begin().await?;
+            let rested = syncs::rest(&mut tx, key, count, self.poll_at(self.now())).await?;
+            tx.commit().await?;
+            if rested {
+                return Ok(());
+            }
+        }
+    }
+
+    /// An account's row as it is now.
+    pub(super) async fn fresh(&self, key: &str) -> std::result::Result<CredentialRow, Stop> {
+        store::credential_by_key(&mut self.db().read().await?, key).await?.ok_or(Stop::Gone)
+    }
+
+    /// An account's row, locked before its conversations and messages.
+    pub(super) async fn locked(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+    ) -> std::result::Result<CredentialRow, Stop> {
+        let all = store::lock_credentials(tx, &row.user_id).await?;
+        all.into_iter().find(|own| own.key == row.key).ok_or(Stop::Gone)
+    }
+}
