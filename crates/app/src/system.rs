@@ -122,13 +122,14 @@ impl System {
         };
         let desk = Desk::new(accounts.clone(), assistant.clone(), blobs.clone(), settings.desk.clone());
         let desk = desk.context("the desk's client of HTTP cannot be set up")?;
-        let outreach = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
-        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), outreach);
+        let settled = gmail::Config { public_url: public_url.to_owned(), ..settings.gmail.clone() };
+        let gmail = Gmail::new(accounts.clone(), assistant.clone(), blobs.clone(), settled);
         let gmail = gmail.context("Google's client of HTTP cannot be set up")?;
         let letters = Letters::new(accounts.clone(), blobs, config, is_closing);
         let webhooks = desk::Webhooks::new(desk.clone()).context("TLS for webhooks cannot be set up")?;
         let engine = engine(settings, &accounts, &assistant, &letters, &post);
-        let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks).build();
+        let engine = customers(engine, &desk).single(desk::WEBHOOK, webhook_options(), webhooks);
+        let engine = outreach(engine, &gmail).build();
         let bounces = Arc::new(Bounces { letters: letters.clone(), post });
         Ok(Self { db, clock, accounts, assistant, letters, desk, gmail, engine, bounces, verp, closing })
     }
@@ -223,6 +224,20 @@ fn customers(builder: dispatch::Builder, desk: &Desk) -> dispatch::Builder {
         .batch(desk::ASSIGN, Retry::INTERNAL, desk::Assign { desk: of() })
         .single(desk::WATCHDOG, internal, desk::Watchdog { desk: of() })
         .single(desk::TURN, turn_options(), desk::Turns { desk: of() })
+}
+
+/// Outreach: what is decided about mails. The assistant may be asked twice, each time for as long as it may take.
+fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
+    use std::time::Duration;
+    let seconds = Duration::from_secs;
+    let patient = Retry { first: seconds(1), cap: seconds(60), max_age: days(1), min_attempts: 4 };
+    let think = SingleOptions { concurrency: 8, per_destination: 8, retry: patient, timeout: seconds(600) };
+    let of = || gmail.clone();
+    builder.single(gmail::TURN, think, gmail::Replies { gmail: of() }).single(
+        gmail::FOLLOW_UP,
+        think,
+        gmail::Replies { gmail: of() },
+    )
 }
 
 /// News of a letter is worth a day's patience.

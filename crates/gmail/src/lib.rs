@@ -37,6 +37,7 @@ pub use config::{Config, ReplyConfig, SendConfig, SyncConfig};
 pub use http::router;
 pub use migrations::MIGRATIONS;
 pub use model::{AutoReply, CredentialStatus};
+pub use replies::{FOLLOW_UP, Replies, TURN};
 pub use sealed::SEALED;
 
 /// The slice's state. Cheap to clone.

@@ -12,6 +12,7 @@ impl Reader {
         Config {
             endpoints: self.google(),
             quota: Quota { units_per_minute: units, ..quota },
+            replies: self.gmail_replies(),
             ..Config::default()
         }
     }

@@ -78,8 +78,8 @@ pub(super) async fn list_credentials(
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DoneData {
     /// Always `success`.
-    status: &'static str,
-    message: String,
+    pub(super) status: &'static str,
+    pub(super) message: String,
 }
 
 /// Use an account where none is named

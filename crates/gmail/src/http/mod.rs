@@ -4,7 +4,11 @@
 mod callback;
 mod complete;
 mod credentials;
+mod decisions;
+mod goals;
 mod initiate;
+mod query;
+mod recommended;
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -38,6 +42,13 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(credentials::list_credentials))
         .routes(routes!(credentials::delete_credential))
         .routes(routes!(credentials::set_default_credential))
+        .routes(routes!(goals::list_goals, goals::create_goal))
+        .routes(routes!(goals::get_goal, goals::change_goal, goals::delete_goal))
+        .routes(routes!(recommended::list_recommended_replies, recommended::recommend_reply))
+        .routes(routes!(recommended::get_recommended_reply))
+        .routes(routes!(recommended::approve_reply))
+        .routes(routes!(recommended::reject_reply))
+        .routes(routes!(decisions::list_decisions))
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 use testkit::{
     TestDb,
-    app::{Answer, PUBLIC_URL, TestApp, User},
+    app::{Answer, PUBLIC_URL, TestApp, User, settings::Settings},
     google::Emulator,
 };
 
@@ -25,6 +25,11 @@ pub fn callback() -> String {
 impl House {
     /// `None` where Node's modules are not known.
     pub async fn new(db: TestDb) -> Option<Self> {
+        Self::with(db, |_| {}).await
+    }
+
+    /// With other settings.
+    pub async fn with(db: TestDb, change: impl FnOnce(&mut Settings)) -> Option<Self> {
         let now = testkit::app::START.parse().unwrap();
         let google = Emulator::start(&[&callback(), "http://localhost"], Some(now))?;
         let at = |path: &str| google.at(path);
@@ -35,7 +40,11 @@ impl House {
             api_base: google.url.clone(),
             jwks_uri: at("/oauth2/v3/certs"),
         };
-        let app = TestApp::with(db, |settings| settings.gmail.endpoints = endpoints).await;
+        let app = TestApp::with(db, |settings| {
+            settings.gmail.endpoints = endpoints;
+            change(settings);
+        })
+        .await;
         Some(Self { app, google })
     }
 
@@ -55,6 +64,14 @@ impl House {
 
     pub async fn post(&self, path: &str, who: &User, body: Value) -> Answer {
         self.call(Method::POST, path, Some(who), Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, who: &User, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(who), Some(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, who: &User, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(who), Some(body)).await
     }
 
     pub async fn delete(&self, path: &str, who: &User) -> Answer {

@@ -9,5 +9,10 @@
 )]
 
 mod connect;
+mod follow;
+mod goals;
 mod house;
+mod recommended;
 mod refusals;
+mod talk;
+mod turn;
