@@ -20,6 +20,7 @@ fn ruled(outcome: &str, rule: &str) -> (String, String) {
 impl Talk {
     /// A person answers what is there, and that is in the mailbox.
     async fn write_first(&self) {
+        self.pass(Duration::from_secs(60)).await;
         let made = self.post("/recommended-reply/", json!({"conversation_id": self.conversation})).await;
         self.post(&format!("/recommended-reply/{}/approve/", made["id"]), json!({})).await;
         self.house.app.run_due().await;
@@ -108,7 +109,8 @@ testkit::both! {
         talk.house.app.run_due().await;
         talk.sync().await;
         assert_eq!(talk.sent().await.len(), 2);
-        talk.days(5).await;
+        // That would be a Saturday.
+        talk.days(6).await;
         assert_eq!(talk.replies("status=waiting").await[0]["follow_up"], 2);
     }
 
@@ -121,10 +123,10 @@ testkit::both! {
         talk.days(8).await;
         assert!(talk.decisions().await.is_empty());
         let path = format!("/goals/{goal}/");
-        good(&talk.house.patch(&path, &talk.anna, json!({"follow_up_days": [12]})).await);
+        good(&talk.house.patch(&path, &talk.anna(), json!({"follow_up_days": [12]})).await);
         talk.days(2).await;
         assert!(talk.decisions().await.is_empty());
-        good(&talk.house.patch(&path, &talk.anna, json!({"follow_up_days": [11]})).await);
+        good(&talk.house.patch(&path, &talk.anna(), json!({"follow_up_days": [11]})).await);
         talk.days(1).await;
         assert_eq!(talk.decisions().await, [ruled("sent", "all_passed")]);
         talk.days(5).await;

@@ -16,6 +16,7 @@ use axum::{
     http::{Request, header},
     routing::post,
 };
+use kernel::Timestamp;
 use serde_json::{Value, json};
 use testkit::{
     TestDb,
@@ -141,7 +142,7 @@ impl Brain {
 pub struct Talk {
     pub house: House,
     pub brain: Brain,
-    pub anna: User,
+    anna: Mutex<(User, Timestamp)>,
     pub conversation: i64,
     credential: i64,
 }
@@ -166,21 +167,36 @@ impl Talk {
         let made = house.post("/conversations/", &anna, body).await;
         let conversation = good(&made)["conversation_id"].as_i64().unwrap();
         house.app.run_due().await;
+        let anna = Mutex::new((anna, house.app.now()));
         Some(Self { house, brain, anna, conversation, credential })
     }
 
+    /// Whose the account is.
+    pub fn anna(&self) -> User {
+        self.anna.lock().unwrap().0.clone()
+    }
+
+    /// A token lasts for a day.
+    async fn log_in_again(&self) {
+        let now = self.house.app.now();
+        if now.since(self.anna.lock().unwrap().1) > Duration::from_secs(20 * 3600) {
+            let anna = self.house.app.login(&self.anna()).await;
+            *self.anna.lock().unwrap() = (anna, now);
+        }
+    }
+
     pub async fn get(&self, path: &str) -> Value {
-        good(&self.house.get(path, &self.anna).await).clone()
+        good(&self.house.get(path, &self.anna()).await).clone()
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Value {
-        good(&self.house.post(path, &self.anna, body).await).clone()
+        good(&self.house.post(path, &self.anna(), body).await).clone()
     }
 
     /// `POST /api{path}`, of the knowledge bases; its `data`.
     pub async fn base(&self, path: &str, body: Value) -> Value {
         let request = Request::post(format!("/api{path}"))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.anna.token))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.anna().token))
             .body(Body::from(body.to_string()));
         let answer = self.house.app.send(request.unwrap()).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -199,8 +215,9 @@ impl Talk {
 
     /// Reads the mailbox and does what is due.
     pub async fn sync(&self) {
+        self.log_in_again().await;
         let path = format!("/credentials/{}/sync/", self.credential);
-        let answer = self.house.post(&path, &self.anna, json!({})).await;
+        let answer = self.house.post(&path, &self.anna(), json!({})).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         self.house.app.run_due().await;
     }
@@ -221,6 +238,8 @@ impl Talk {
 
     /// The same with header fields.
     pub async fn hears_with(&self, text: &str, headers: Value) -> String {
+        // Google's times have whole seconds here and there.
+        self.pass(Duration::from_secs(1)).await;
         let id = self
             .deliver(json!({"from": format!("Creator One <{CREATOR}>"), "subject": "Re: Rates for a collab",
                 "text": text, "headers": headers, "threadId": self.thread().await}))
@@ -232,8 +251,10 @@ impl Talk {
     /// The thread that they write in.
     pub async fn thread(&self) -> Value {
         let mut conn = self.house.app.system.db.read().await.unwrap();
-        let (thread,): (String,) =
-            conn.one(db::sql!("SELECT MIN(thread_id) FROM gmail_messages"), db::args![]).await.unwrap();
+        let (thread,): (String,) = conn
+            .one(db::sql!("SELECT thread_id FROM gmail_messages WHERE gmail_id = 'msg_seed1'"), db::args![])
+            .await
+            .unwrap();
         json!(thread)
     }
 
@@ -242,6 +263,7 @@ impl Talk {
         let now = self.house.app.now() + time;
         self.house.google.set_now(now).await;
         self.house.app.advance_to(now).await;
+        self.log_in_again().await;
     }
 
     /// What was decided, the oldest first: outcome and rule.
@@ -274,10 +296,10 @@ impl Talk {
         conn.all(db::sql!("SELECT source, state FROM gmail_outbox ORDER BY id"), db::args![]).await.unwrap()
     }
 
-    /// What Google sent, as it was written.
+    /// What Google sent, as it was written, the oldest first.
     pub async fn sent(&self) -> Vec<String> {
         let sent = self.house.google.sent(BRAND).await;
-        sent.iter().map(|mail| raw(&mail["raw"])).collect()
+        sent.iter().rev().map(|mail| raw(&mail["raw"])).collect()
     }
 }
 
