@@ -8,6 +8,7 @@ mod bounces;
 mod desk;
 mod events;
 mod gmail;
+mod gmail_replies;
 pub mod push;
 
 use std::{

@@ -239,6 +239,8 @@ fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
     let patient = Retry { first: seconds(10), cap: seconds(3600), max_age: days(3), min_attempts: 20 };
     let send = SingleOptions { concurrency: 16, retry: patient, timeout: seconds(400), ..read };
     let internal = SingleOptions { concurrency: 2, per_destination: 2, retry: Retry::INTERNAL, ..send };
+    // The assistant may be asked twice, each time for as long as it may take.
+    let think = SingleOptions { per_destination: 8, ..read };
     let wipe = SingleOptions { per_destination: 1, timeout: seconds(600), ..internal };
     let of = || gmail.clone();
     builder
@@ -248,6 +250,8 @@ fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
         .single(gmail::SEND, send, gmail::SendMail::new(of()))
         .single(gmail::ALIASES, internal, gmail::Aliases { gmail: of() })
         .single(gmail::COLLECT, internal, gmail::CollectUpload { gmail: of() })
+        .single(gmail::TURN, think, gmail::Replies { gmail: of() })
+        .single(gmail::FOLLOW_UP, think, gmail::Replies { gmail: of() })
 }
 
 /// News of a letter is worth a day's patience.

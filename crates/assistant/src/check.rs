@@ -1,7 +1,7 @@
 //! What a model wrote, held against what it was given: nothing may be in it that leads people elsewhere or
 //! binds somebody and that nobody said.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{collections::HashSet, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -9,7 +9,7 @@ use crate::redact::is_iban;
 
 /// What is in an answer and in nothing that the model was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Foreign {
+pub enum Foreign {
     /// A link, an address, a phone number, an account number: somewhere to go or to pay.
     Contact,
     /// An amount of money.
@@ -49,8 +49,9 @@ static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(|| {
     })
 });
 
-/// What is foreign in an answer. Where the patterns cannot be had everything is.
-pub(crate) fn foreign(answer: &str, material: &[&str]) -> Vec<Foreign> {
+/// What is in an answer and in none of the texts that it was to be made of. Where the patterns cannot be had everything is.
+#[must_use]
+pub fn foreign(answer: &str, material: &[&str]) -> Vec<Foreign> {
     let Ok(p) = PATTERNS.as_ref() else { return vec![Foreign::Contact, Foreign::Price] };
     let given = material.join("\n").to_lowercase();
     let given_digits = digits(&given);
@@ -74,6 +75,14 @@ pub(crate) fn foreign(answer: &str, material: &[&str]) -> Vec<Foreign> {
         given.split(|c: char| !c.is_ascii_digit() && !",.".contains(c)).map(plain).collect();
     let price = amounts(answer).iter().any(|amount| !numbers.contains(amount));
     [contact.then_some(Foreign::Contact), price.then_some(Foreign::Price)].into_iter().flatten().collect()
+}
+
+/// Where the links of a text are, in order: those with a scheme, and names that mail programs make links of.
+#[must_use]
+pub fn links(text: &str) -> Vec<Range<usize>> {
+    let Ok(p) = PATTERNS.as_ref() else { return Vec::new() };
+    let is_address = |start: usize| text.get(..start).is_some_and(|before| before.ends_with('@'));
+    p.link.find_iter(text).map(|m| m.range()).filter(|range| !is_address(range.start)).collect()
 }
 
 /// Whether an answer speaks as the machine that it is not meant to be.

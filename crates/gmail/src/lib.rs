@@ -38,6 +38,7 @@ pub use config::{Config, ReplyConfig, SendConfig, SyncConfig};
 pub use http::{callbacks, router};
 pub use migrations::MIGRATIONS;
 pub use model::{AutoReply, CredentialStatus};
+pub use replies::{FOLLOW_UP, Replies, TURN};
 pub use sealed::SEALED;
 pub use send::{ALIASES, Aliases, COLLECT, CollectUpload, SEND, SendMail};
 pub use sync::{RENEW, Renew, SYNC, Sync, WIPE, Wipe};

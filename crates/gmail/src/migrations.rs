@@ -333,35 +333,52 @@ CREATE TABLE gmail_replies (
     id BIGINT NOT NULL PRIMARY KEY,
     user_id {ID} NOT NULL,
     conversation_id BIGINT NOT NULL,
+    credential_key {ID} NOT NULL,
+    address {ID} NOT NULL,
+    thread_id {ID},
     goal_id BIGINT,
     based_on {ID},
+    step BIGINT,
     state {ID} NOT NULL CHECK (state IN ('waiting', 'approved', 'rejected', 'stale', 'automatic')),
     text TEXT NOT NULL,
     alternatives TEXT NOT NULL,
     summary TEXT NOT NULL,
     reason TEXT NOT NULL,
     confidence DOUBLE PRECISION NOT NULL,
+    needs_human BOOLEAN NOT NULL,
+    suspicious BOOLEAN NOT NULL,
+    progress {ID} NOT NULL,
     engine TEXT NOT NULL,
     degraded BOOLEAN NOT NULL,
     facts TEXT NOT NULL,
+    removed_links TEXT NOT NULL,
     outbox_id {ID},
     decided_at BIGINT,
     created_at BIGINT NOT NULL
 );
 CREATE INDEX gmail_replies_user ON gmail_replies (user_id, state, id);
 CREATE INDEX gmail_replies_conversation ON gmail_replies (conversation_id, id);
+CREATE INDEX gmail_replies_thread ON gmail_replies (credential_key, thread_id, state);
+CREATE INDEX gmail_replies_contact ON gmail_replies (address, state, created_at);
+CREATE INDEX gmail_replies_account ON gmail_replies (credential_key, state, created_at);
+CREATE INDEX gmail_replies_all ON gmail_replies (state, created_at);
+CREATE INDEX gmail_replies_outbox ON gmail_replies (outbox_id);
+CREATE UNIQUE INDEX gmail_replies_once ON gmail_replies (based_on) WHERE state = 'automatic';
 
 CREATE TABLE gmail_decisions (
     id {ID} NOT NULL PRIMARY KEY,
     user_id {ID} NOT NULL,
     conversation_id BIGINT NOT NULL,
     message_key {ID} NOT NULL,
+    turn {ID} NOT NULL UNIQUE,
     goal_id BIGINT,
     outcome {ID} NOT NULL,
     rule {ID} NOT NULL,
     reason TEXT NOT NULL,
     reply_id BIGINT,
+    outbox_id {ID},
     at BIGINT NOT NULL
 );
+CREATE INDEX gmail_decisions_user ON gmail_decisions (user_id, id);
 CREATE INDEX gmail_decisions_conversation ON gmail_decisions (conversation_id, id);
 ";

@@ -106,6 +106,60 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How far a goal is reached.
+    #[schema(as = OutreachGoalState)]
+    GoalState {
+        /// Nothing is known.
+        Open = "open",
+        /// Nearer than before.
+        Advanced = "advanced",
+        /// There: nothing more goes out by itself.
+        Reached = "reached",
+        /// It cannot be reached any more: nothing more goes out by itself.
+        Failed = "failed",
+    }
+}
+
+impl GoalState {
+    /// Whether it is over, one way or the other.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Self::Reached | Self::Failed)
+    }
+}
+
+text_enum! {
+    /// What became of a proposed reply.
+    #[schema(as = OutreachReplyState)]
+    ReplyState {
+        /// A person is to look at it.
+        Waiting = "waiting",
+        /// A person had it sent.
+        Approved = "approved",
+        /// A person did not want it.
+        Rejected = "rejected",
+        /// The conversation went on without it.
+        Stale = "stale",
+        /// It was put on its way by itself.
+        Automatic = "automatic",
+    }
+}
+
+text_enum! {
+    /// What the automatic reply came to.
+    #[schema(as = OutreachOutcome)]
+    Decided {
+        /// It put a mail on its way.
+        Sent = "sent",
+        /// It would have: a dry run.
+        WouldSend = "would_send",
+        /// A proposal waits for a person.
+        Waits = "waits",
+        /// Nothing was done.
+        No = "no",
+    }
+}
+
 /// The form of an address by which it is one account: without case.
 #[must_use]
 pub(crate) fn address_key(address: &str) -> String {

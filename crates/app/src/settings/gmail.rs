@@ -17,6 +17,7 @@ impl Reader {
             quota: Quota { units_per_minute: units, ..quota },
             send: self.gmail_send(),
             sync: self.gmail_sync(),
+            replies: self.gmail_replies(),
             ..Config::default()
         }
     }

@@ -7,6 +7,7 @@ use nlp::retrieval::Outcome;
 
 use super::{
     model::Decision,
+    ops::is_staff,
     store::{self, BaseRow},
 };
 use crate::Assistant;
@@ -41,13 +42,27 @@ pub struct Hit {
 }
 
 impl Assistant {
-    /// Asks a base of `owner`'s own: the `k` best entries.
+    /// Asks a base that `reader` may read, their own or one that is shared with them: the `k` best entries.
     ///
     /// # Errors
-    /// 404 if it is not theirs; 503 if the database is away.
-    pub async fn search_kb(&self, owner: &str, kb_id: &str, query: &str, k: usize) -> Result<Found, Problem> {
-        let base = store::base(&mut self.db().read().await?, kb_id).await?;
-        let base = base.filter(|base| base.owner_id == owner);
+    /// 404 if they may not read it; 503 if the database is away.
+    pub async fn search_kb(
+        &self,
+        reader: &str,
+        kb_id: &str,
+        query: &str,
+        k: usize,
+    ) -> Result<Found, Problem> {
+        let mut conn = self.db().read().await?;
+        let base = store::base(&mut conn, kb_id).await?;
+        let base = match base {
+            Some(base) if base.shared && base.owner_id != reader => {
+                let roles = accounts::store::roles(&mut conn, vec![reader]).await?;
+                roles.iter().any(|(_, role)| is_staff(*role)).then_some(base)
+            }
+            base => base.filter(|base| base.owner_id == reader),
+        };
+        drop(conn);
         self.kb_search(&base.ok_or_else(|| Problem::not_found("knowledge base"))?, query, k).await
     }
 

@@ -7,6 +7,8 @@ mod callback;
 mod complete;
 mod conversations;
 mod credentials;
+mod decisions;
+mod goals;
 mod initiate;
 mod messages;
 mod notes;
@@ -14,6 +16,7 @@ mod notifications;
 mod outbox;
 mod page;
 mod query;
+mod recommended;
 mod search;
 mod send;
 mod summary;
@@ -85,6 +88,13 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(credentials::sync_credential))
         .routes(routes!(notifications::set_up_notifications))
         .routes(routes!(notifications::stop_notifications))
+        .routes(routes!(goals::list_goals, goals::create_goal))
+        .routes(routes!(goals::get_goal, goals::change_goal, goals::delete_goal))
+        .routes(routes!(recommended::list_recommended_replies, recommended::recommend_reply))
+        .routes(routes!(recommended::get_recommended_reply))
+        .routes(routes!(recommended::approve_reply))
+        .routes(routes!(recommended::reject_reply))
+        .routes(routes!(decisions::list_decisions))
         .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }

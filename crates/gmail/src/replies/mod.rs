@@ -1,33 +1,31 @@
 //! Goals, what the assistant proposes towards them, and what goes out by itself.
+//!
+//! Promises
+//! - Nothing leaves without a person but by the order of [`decide`], then [`gate`], and every yes and no is on record
+//!   (`gmail_decisions`), once for each mail.
+//! - A mail is answered by itself once at most, whatever crashes, repeats or runs beside it: the answer's row, the mail in
+//!   the outbox and the decision are one transaction under the conversation's lock, and a unique index says so, too.
+//! - Caps are exact in any number of processes: who counts holds a lock until the mail is written that makes the next count.
+//! - The assistant thinks with no transaction open; what held before is asked again afterwards, and once more just before
+//!   the mail leaves.
+//! - What people write is material: recipients, sender and subject come from code, words go out as plain text (its HTML is
+//!   escaped), and links only if the goal, the instructions or the facts have them.
+//! - A person's word is the last: it makes stale what waits and takes back what waits to leave by itself.
 
-use db::{Result, Tx};
-use mail::Classified;
+mod arrive;
+mod decide;
+mod follow;
+mod gate;
+mod goals;
+mod letter;
+mod propose;
+mod queue;
+mod snapshot;
+mod still;
+mod turn;
 
-use crate::{
-    Gmail,
-    store::{ConversationRow, CredentialRow, MessageRow},
-};
-
-impl Gmail {
-    /// A mail that is new, not backfilled, was stored into these conversations, in the transaction that stores it. What is
-    /// ours tells that a person wrote, or that what was sent from here has arrived in the mailbox.
-    pub(crate) async fn arrived(
-        &self,
-        _tx: &mut Tx,
-        _credential: &CredentialRow,
-        _conversations: &[ConversationRow],
-        _message: &MessageRow,
-        _classified: &Classified,
-    ) -> Result<()> {
-        Ok(())
-    }
-
-    /// Whether a mail that nobody looks at may still leave: asked just before it does. The reason if not.
-    pub(crate) async fn still_right(
-        &self,
-        _credential: &CredentialRow,
-        _outbox_id: &str,
-    ) -> Result<Option<String>> {
-        Ok(None)
-    }
-}
+pub(crate) use goals::{GoalChange, NewGoal, days_of};
+pub(crate) use letter::mailboxes;
+pub(crate) use propose::FactUsed;
+pub(crate) use queue::{Approval, Asked, LONGEST_HOLD, Recommended};
+pub use turn::{FOLLOW_UP, Replies, TURN};

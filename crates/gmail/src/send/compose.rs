@@ -81,7 +81,14 @@ impl Gmail {
             Some(conversation) => Some(conversation.id),
             None => only_counterpart(&mut tx, &credential, &new).await?,
         };
-        let id = self.enqueue_with(&mut tx, &credential, &new, &wishes).await?;
+        // What waits there is locked after the conversation.
+        if let Some(conversation) = new.conversation_id {
+            store::lock_conversation(&mut tx, conversation).await?;
+        }
+        let (id, is_new) = self.enqueue_with(&mut tx, &credential, &new, &wishes).await?;
+        if let Some(conversation) = new.conversation_id.filter(|_| is_new) {
+            self.person_wrote(&mut tx, conversation, self.now()).await?;
+        }
         tx.commit().await?;
         Ok(id)
     }

@@ -95,10 +95,10 @@ impl Gmail {
         credential: &CredentialRow,
         new: &NewSend,
     ) -> Result<String, Problem> {
-        self.enqueue_with(tx, credential, new, &Wishes::default()).await
+        self.enqueue_with(tx, credential, new, &Wishes::default()).await.map(|(id, _)| id)
     }
 
-    /// [`Gmail::enqueue`] with what else is wanted.
+    /// [`Gmail::enqueue`] with what else is wanted; beside the id, whether the mail was put there by this call.
     ///
     /// # Errors
     /// As there.
@@ -108,11 +108,11 @@ impl Gmail {
         credential: &CredentialRow,
         new: &NewSend,
         wishes: &Wishes,
-    ) -> Result<String, Problem> {
+    ) -> Result<(String, bool), Problem> {
         let fingerprint = fingerprint(credential, new, wishes)?;
         // Before anything is checked: what was taken once is not refused for what changed since.
         if let Some(id) = found(tx, credential, new, &fingerprint).await? {
-            return Ok(id);
+            return Ok((id, false));
         }
         let envelope = self.envelope(tx, credential, new, wishes).await?;
         let row = self.new_row(credential, new, &envelope, fingerprint.clone())?;
@@ -120,13 +120,14 @@ impl Gmail {
         let recipients = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
         if !store::insert_outbox(tx, &row, &recipients).await? {
             // Somebody used the key just now.
-            return found(tx, credential, new, &fingerprint).await?.ok_or_else(Problem::internal);
+            let id = found(tx, credential, new, &fingerprint).await?.ok_or_else(Problem::internal)?;
+            return Ok((id, false));
         }
         for file in &envelope.files {
             store::use_upload(tx, &file.id, &row.id).await?;
         }
         dispatch::enqueue(tx, row.created_at, &[scheduled(&row, row.due_at)]).await?;
-        Ok(row.id)
+        Ok((row.id, true))
     }
 
     async fn envelope(

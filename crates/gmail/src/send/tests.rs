@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::Timestamp;
+use kernel::{PageRequest, Timestamp};
 use mail::{Incoming, Mailbox, OWN_MARK};
 use testkit::{TestDb, app::TestApp};
 
@@ -52,7 +52,6 @@ fn account(now: Timestamp) -> CredentialRow {
         history_id: None,
         good_until: None,
         synced_at: None,
-        pushed_at: None,
         topic: None,
         watch_expires_at: None,
         watch_error: None,
@@ -109,7 +108,9 @@ impl Desk {
         noted.unwrap();
         tx.commit().await.unwrap();
         let mut conn = self.gmail.db().read().await.unwrap();
-        let list = store::suppression_list(&mut conn, "user_1", None, (100, 0)).await.unwrap();
+        let list = store::suppression_list(&mut conn, "user_1", None, PageRequest { page: 1, size: 100 })
+            .await
+            .unwrap();
         list.into_iter().map(|row| (row.email, row.reason)).collect()
     }
 }

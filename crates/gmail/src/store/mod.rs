@@ -2,8 +2,10 @@
 
 mod conversations;
 mod credentials;
+mod decisions;
 pub(crate) mod fetches;
 mod flows;
+mod goals;
 mod hints;
 mod messages;
 mod notes;
@@ -13,6 +15,7 @@ mod own_sends;
 mod parts;
 mod reading;
 pub(crate) mod removal;
+mod replies;
 mod search;
 mod suppressions;
 pub(crate) mod syncs;
@@ -23,7 +26,9 @@ mod watches;
 
 pub(crate) use conversations::*;
 pub(crate) use credentials::*;
+pub(crate) use decisions::*;
 pub(crate) use flows::*;
+pub(crate) use goals::*;
 pub(crate) use hints::*;
 pub(crate) use messages::*;
 pub(crate) use notes::*;
@@ -32,6 +37,7 @@ pub(crate) use outbox::*;
 pub(crate) use own_sends::*;
 pub(crate) use parts::*;
 pub(crate) use reading::*;
+pub(crate) use replies::*;
 pub(crate) use search::*;
 pub(crate) use suppressions::*;
 pub(crate) use terms::insert_terms;

@@ -192,7 +192,7 @@ impl Gmail {
         }
         if !past {
             conversations = lock(tx, &place.conversations).await?;
-            self.arrived(tx, row, &conversations, &message, &read.classified).await?;
+            self.arrived(tx, row, &conversations, &message, &read.mail, &read.classified).await?;
         }
         Ok(())
     }

@@ -80,8 +80,8 @@ testkit::both! {
         tx.exec(
             db::sql!(
                 "INSERT INTO gmail_outbox (id, user_id, credential_key, conversation_id, fingerprint, source, state,
-                    message_id, envelope, due_at, created_at, updated_at)
-                 VALUES ('gout_1', 'u', $1, 1, $2, 'person', 'sending', 'own-1@example.com', '{}', 0, 0, 0)"
+                    message_id, envelope, due_at, created_at, updated_at, dispatch_no, fence, lookups, sends)
+                 VALUES ('gout_1', 'u', $1, 1, $2, 'person', 'sending', 'own-1@example.com', '{}', 0, 0, 0, 0, 0, 0, 0)"
             ),
             db::args![&rig.key, vec![1u8]],
         ).await.unwrap();

@@ -107,7 +107,7 @@ testkit::both! {
         let out = house.out(&anna, &good(&first)["outbox_id"]).await;
         assert_eq!(format!("<{}>", out["rfc_message_id"].as_str().unwrap()), id);
         let ids = (first.body["message_id"].as_str().unwrap(), first.body["thread_id"].as_str().unwrap());
-        house.came_as(talk, &kept, ids).await;
+        house.app.run_due().await;
         let (raw, thread) = answered(&house, &anna, talk, ids.0, json!({})).await;
         assert_eq!((field(&raw, "in-reply-to"), thread.as_str()), (Some(id), ids.1));
         assert_eq!(read(&raw).to[0].to_string(), "Li <li@example.cn>");

@@ -36,6 +36,8 @@ macro_rules! every_table {
             "gmail_notes",
             "gmail_summaries",
             "gmail_outbox",
+            "gmail_recipients",
+            "gmail_upload_uses",
             "gmail_counters",
             "gmail_goals",
             "gmail_replies",
@@ -52,7 +54,8 @@ async fn fill(rig: &Rig) {
         (db::sql!("INSERT INTO gmail_summaries (conversation_id, last_message_key, summary, updated_at) VALUES (1, $1, '{}', 0)"), "x"),
         (db::sql!("INSERT INTO gmail_counters (scope, span, n) VALUES ('sends:' || $1, 1, 1)"), rig.key.as_str()),
         (db::sql!(
-            "INSERT INTO gmail_suppressions (id, user_id, address, reason, created_at) VALUES (1, $1, 'a@b.example', 'manual', 0)"
+            "INSERT INTO gmail_suppressions (id, user_id, email, address, reason, created_at)
+             VALUES (1, $1, 'a@b.example', 'a@b.example', 'manual', 0)"
         ), rig.anna.id.as_str()),
         (db::sql!(
             "INSERT INTO gmail_goals (id, user_id, conversation_id, goal_description, priority, auto_reply, active, progress,
@@ -60,13 +63,13 @@ async fn fill(rig: &Rig) {
              VALUES (1, $1, 1, 'x', 1, TRUE, TRUE, 'open', '[]', 0, 0, 0)"
         ), rig.anna.id.as_str()),
         (db::sql!(
-            "INSERT INTO gmail_replies (id, user_id, conversation_id, state, text, alternatives, summary, reason, confidence,
-                engine, degraded, facts, created_at)
-             VALUES (1, $1, 1, 'waiting', 'x', '[]', 'x', 'x', 0.5, 'x', FALSE, '[]', 0)"
+            "INSERT INTO gmail_replies (id, user_id, conversation_id, credential_key, address, state, text, alternatives, summary,
+                reason, confidence, needs_human, suspicious, progress, engine, degraded, facts, removed_links, created_at)
+             VALUES (1, $1, 1, 'x', 'x', 'waiting', 'x', '[]', 'x', 'x', 0.5, FALSE, FALSE, 'open', 'x', FALSE, '[]', '[]', 0)"
         ), rig.anna.id.as_str()),
         (db::sql!(
-            "INSERT INTO gmail_decisions (id, user_id, conversation_id, message_key, outcome, rule, reason, at)
-             VALUES ('d', $1, 1, 'm', 'no', 'x', 'x', 0)"
+            "INSERT INTO gmail_decisions (id, user_id, conversation_id, message_key, turn, outcome, rule, reason, at)
+             VALUES ('d', $1, 1, 'm', 't', 'no', 'x', 'x', 0)"
         ), rig.anna.id.as_str()),
         (db::sql!(
             "INSERT INTO gmail_hints (subscription, message_id, credential_key, received_at) VALUES ('s', 'm', $1, 0)"
@@ -81,13 +84,19 @@ async fn fill(rig: &Rig) {
     tx.exec(
         db::sql!(
             "INSERT INTO gmail_outbox (id, user_id, credential_key, conversation_id, fingerprint, source, state,
-                message_id, envelope, due_at, created_at, updated_at)
-             VALUES ('gout_1', $3, $1, 1, $2, 'person', 'held', 'own-1@example.com', '{}', 0, 0, 0)"
+                message_id, envelope, due_at, created_at, updated_at, dispatch_no, fence, lookups, sends)
+             VALUES ('gout_1', $3, $1, 1, $2, 'person', 'held', 'own-1@example.com', '{}', 0, 0, 0, 0, 0, 0, 0)"
         ),
         db::args![&rig.key, vec![1u8], &rig.anna.id],
     )
     .await
     .unwrap();
+    for statement in [
+        db::sql!("INSERT INTO gmail_recipients (address, outbox_id) VALUES ('a@b.example', 'gout_1')"),
+        db::sql!("INSERT INTO gmail_upload_uses (upload_id, outbox_id) VALUES ('gup_1', 'gout_1')"),
+    ] {
+        tx.exec(statement, db::args![]).await.unwrap();
+    }
     tx.commit().await.unwrap();
 }
 

@@ -127,7 +127,7 @@ pub(super) async fn list_bases(
     let page = query.page();
     query.0.finish()?;
     let mut conn = assistant.db().read().await?;
-    let (rows, total) = store::bases(&mut conn, caller.id(), is_staff(&caller), page).await?;
+    let (rows, total) = store::bases(&mut conn, caller.id(), is_staff(caller.role), page).await?;
     let list = rows.into_iter().map(|row| Base::of(row, &caller)).collect();
     ok_page(Page { list, total, request: page })
 }

@@ -1,0 +1,161 @@
+//! What a new mail means for goals and replies: told in the transaction that stores it.
+
+use db::{Result, Tx};
+use dispatch::NewDispatch;
+use kernel::{Timestamp, time::days};
+use mail::{Classified, Incoming, Kind, is_same_mailbox};
+
+use super::{follow::subject, letter::is_theirs, snapshot::Topic, turn::TURN};
+use crate::{
+    Gmail,
+    model::{Direction, Source},
+    store::{self, ConversationRow, CredentialRow, MessageRow},
+};
+
+impl Gmail {
+    /// A mail that is new, not backfilled, was stored into these conversations, in the transaction that stores it. What is
+    /// ours tells that a person wrote, or that what was sent from here has arrived in the mailbox. The conversations' locks
+    /// are held, or are taken here in their order.
+    pub(crate) async fn arrived(
+        &self,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        conversations: &[ConversationRow],
+        message: &MessageRow,
+        mail: &Incoming,
+        classified: &Classified,
+    ) -> Result<()> {
+        let now = self.now();
+        let mut ids: Vec<i64> = conversations.iter().map(|c| c.id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            let Some(conversation) = store::lock_conversation(tx, id).await? else { continue };
+            if message.direction == Direction::Out {
+                self.went(tx, &conversation, message, now).await?;
+            } else {
+                store::make_stale(tx, id, now).await?;
+                self.take_back_automatic(tx, id, "a newer mail came").await?;
+                self.heard(tx, credential, &conversation, (message, classified), now).await?;
+                self.schedule_turn(tx, &conversation, message, mail, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A person wrote in a conversation, or is about to: what waits is stale, and nothing more leaves by itself.
+    pub(crate) async fn person_wrote(&self, tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<()> {
+        store::make_stale(tx, conversation, now).await?;
+        self.take_back_automatic(tx, conversation, "a person wrote").await.map(drop)
+    }
+
+    /// A mail of ours is in the mailbox.
+    async fn went(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        message: &MessageRow,
+        now: Timestamp,
+    ) -> Result<()> {
+        let source = match &message.outbox_id {
+            Some(id) => store::asked_by(tx, id).await?,
+            None => None,
+        };
+        match source {
+            Some(Source::AutoReply | Source::FollowUp) => {
+                store::make_stale(tx, conversation.id, now).await?;
+            }
+            // Without a source it was written in Gmail itself.
+            Some(Source::Person | Source::Approved) | None => {
+                self.person_wrote(tx, conversation.id, now).await?;
+            }
+        }
+        self.schedule_follow_up(tx, conversation, message, now).await
+    }
+
+    /// What a mail says of the counterpart: they are back, away, or want nothing more.
+    async fn heard(
+        &self,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        conversation: &ConversationRow,
+        (message, classified): (&MessageRow, &Classified),
+        now: Timestamp,
+    ) -> Result<()> {
+        let theirs = is_theirs(conversation, message);
+        match &classified.kind {
+            Kind::Reply if theirs => {
+                store::reset_follow_ups(tx, conversation.id, now).await?;
+                store::set_away(tx, conversation.id, None, now).await
+            }
+            Kind::OutOfOffice { until } if theirs => {
+                let named = until.and_then(|day| Timestamp::of_date(&day.to_string()).ok());
+                let until = named.unwrap_or_else(|| message.received_at.plus(days(7)));
+                store::set_away(tx, conversation.id, Some(until), now).await
+            }
+            Kind::OptOut if theirs => store::hold_conversation(tx, conversation.id, now).await,
+            Kind::Bounce { recipients, original_message_id } => {
+                let dead = recipients.iter().any(|r| {
+                    r.permanent
+                        && (r.address.is_empty() || is_same_mailbox(&r.address, &conversation.address))
+                });
+                self.hold_if_ours(tx, credential, conversation, (dead, original_message_id.as_deref()), now)
+                    .await
+            }
+            Kind::Complaint { original_message_id, .. } => {
+                self.hold_if_ours(tx, credential, conversation, (true, original_message_id.as_deref()), now)
+                    .await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A report about a mail of ours stops what goes out by itself; what anybody else claims does not.
+    async fn hold_if_ours(
+        &self,
+        tx: &mut Tx,
+        credential: &CredentialRow,
+        conversation: &ConversationRow,
+        (stops, original): (bool, Option<&str>),
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(original) = original.filter(|_| stops) else { return Ok(()) };
+        let ours = store::is_own_message_id(tx, original).await?
+            || store::is_sent_by(tx, &credential.key, original).await?;
+        if ours {
+            store::hold_conversation(tx, conversation.id, now).await?;
+        }
+        Ok(())
+    }
+
+    /// A conversation that has a goal gets its turn.
+    async fn schedule_turn(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        message: &MessageRow,
+        mail: &Incoming,
+        now: Timestamp,
+    ) -> Result<()> {
+        if store::count_goals(tx, conversation.id).await? == 0 {
+            return Ok(());
+        }
+        let topic = Topic {
+            user: conversation.user_id.clone(),
+            conversation: conversation.id,
+            message: message.key.clone(),
+            step: None,
+            sender: mail.sender.as_ref().map(|sender| sender.address.clone()),
+            authors: mail.from.len(),
+        };
+        let subject = subject(conversation.id);
+        let turn = NewDispatch {
+            id: topic.turn(),
+            kind: TURN,
+            subject,
+            destination: "assistant".to_owned(),
+            payload: serde_json::to_string(&topic).ok(),
+            due_at: now,
+        };
+        dispatch::enqueue(tx, now, &[turn]).await.map(drop)
+    }
+}

@@ -1,0 +1,88 @@
+//! Follow-ups: a mail of ours that nobody answers is followed up after the days that its goal names.
+
+use db::{Result, Tx};
+use dispatch::NewDispatch;
+use kernel::{Timestamp, time::days};
+
+use super::{
+    decide::on_a_working_day,
+    goals::days_of,
+    snapshot::{Case, Topic, last_word},
+    turn::FOLLOW_UP,
+};
+use crate::{
+    Gmail,
+    model::Direction,
+    store::{self, ConversationRow, GoalRow, MessageRow},
+};
+
+/// The dispatches' subject: a conversation.
+pub(super) fn subject(conversation: i64) -> String {
+    format!("gconv_{conversation}")
+}
+
+/// Which follow-up comes next after a mail of ours of this time, and when; `None` if there is none left. Counted from the
+/// newest mail of ours; what would be on a weekend is on Monday.
+pub(super) fn next(goal: &GoalRow, sent_at: Timestamp) -> Option<(i64, Timestamp)> {
+    let after = days_of(goal).into_iter().nth(usize::try_from(goal.follow_ups_sent).ok()?)?;
+    let due = sent_at.plus(days(u64::try_from(after).ok()?));
+    Some((goal.follow_ups_sent + 1, on_a_working_day(due)))
+}
+
+impl Case {
+    /// Whether this follow-up is the goal's next, at this time: the goal may have been changed since it was scheduled.
+    pub(super) fn is_its_time(&self, topic: &Topic, due_at: Timestamp) -> bool {
+        let Some(goal) = &self.goal else { return true };
+        let at = |(step, due): (i64, Timestamp)| topic.step == Some(step) && due <= due_at;
+        next(goal, self.message.received_at).is_some_and(at)
+    }
+}
+
+impl Gmail {
+    /// Schedules what follows a mail of ours, if the conversation's goal wants anything to.
+    pub(super) async fn schedule_follow_up(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        message: &MessageRow,
+        now: Timestamp,
+    ) -> Result<()> {
+        if message.direction == Direction::In {
+            return Ok(());
+        }
+        let Some(goal) = store::leading_goal(tx, conversation.id).await? else { return Ok(()) };
+        let Some((step, due_at)) = next(&goal, message.received_at) else { return Ok(()) };
+        let topic = Topic {
+            user: conversation.user_id.clone(),
+            conversation: conversation.id,
+            message: message.key.clone(),
+            step: Some(step),
+            sender: None,
+            authors: 1,
+        };
+        let subject = subject(conversation.id);
+        let follow_up = NewDispatch {
+            // Another time is another dispatch; the one that finds itself at the wrong time does nothing.
+            id: format!("{}.{}", topic.turn(), due_at.seconds()),
+            kind: FOLLOW_UP,
+            subject,
+            destination: "assistant".to_owned(),
+            payload: serde_json::to_string(&topic).ok(),
+            due_at: due_at.max(now),
+        };
+        dispatch::enqueue(tx, now, &[follow_up]).await.map(drop)
+    }
+
+    /// The same for a conversation's newest mail: its goals have changed.
+    pub(super) async fn reschedule_follow_up(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        now: Timestamp,
+    ) -> Result<()> {
+        match last_word(tx, conversation.id).await? {
+            Some(last) => self.schedule_follow_up(tx, conversation, &last, now).await,
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The mail that an answer becomes: from whom, to whom, about what. All of it comes from the mail that is answered and the
+//! account, nothing from what anybody's words ask for.
+
+use db::{Conn, Result};
+use mail::{Mailbox, OwnAddresses, is_same_mailbox, normal_form};
+use serde_json::Value;
+
+use crate::{
+    model::{Direction, address_key},
+    store::{self, ConversationRow, CredentialRow, MessageRow},
+};
+
+/// An answer's envelope.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    /// `None`: the account's address.
+    pub(crate) from: Option<Mailbox>,
+    pub(crate) to: Vec<Mailbox>,
+    /// `None`: there is no mail whose subject it could take.
+    pub(crate) subject: Option<String>,
+}
+
+/// A JSON list of addresses: texts, or objects with `address`.
+pub(crate) fn addresses(json: &str) -> Vec<String> {
+    mailboxes(json).into_iter().map(|mailbox| mailbox.address).collect()
+}
+
+/// The same with names.
+pub(crate) fn mailboxes(json: &str) -> Vec<Mailbox> {
+    let list: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
+    let one = |value: &Value| match value {
+        Value::String(address) => Some(Mailbox::new(address)),
+        value => {
+            let address = value.get("address")?.as_str()?.to_owned();
+            Some(Mailbox { name: value.get("name").and_then(Value::as_str).map(str::to_owned), address })
+        }
+    };
+    list.iter().filter_map(one).collect()
+}
+
+/// The addresses of an account: its own and what it may also send as.
+pub(crate) fn of_account(credential: &CredentialRow) -> Vec<String> {
+    let mut all = vec![credential.address.clone()];
+    all.extend(addresses(&credential.aliases));
+    all
+}
+
+/// Those of all accounts of the installation.
+pub(crate) async fn of_everybody(conn: &mut Conn) -> Result<OwnAddresses> {
+    let rows = store::all_addresses(conn).await?;
+    let all = rows.into_iter().flat_map(|(address, aliases)| {
+        let mut all = addresses(&aliases);
+        all.push(address);
+        all
+    });
+    Ok(OwnAddresses::new(all))
+}
+
+impl Letter {
+    /// The envelope of an answer to `message`, or of a follow-up if that is ours; of a first mail without one.
+    pub(crate) fn to(
+        credential: &CredentialRow,
+        conversation: &ConversationRow,
+        message: Option<&MessageRow>,
+        own: &OwnAddresses,
+    ) -> Self {
+        let counterpart =
+            Mailbox { name: conversation.name.clone(), address: conversation.counterpart.clone() };
+        let Some(m) = message else {
+            return Self { from: None, to: vec![counterpart], subject: None };
+        };
+        let subject = Some(mail::reply::reply_subject(&m.subject));
+        // An alias as it was accepted; a spelling of it that only means the same cannot be written from.
+        let accepted = of_account(credential);
+        let is_accepted =
+            |mailbox: &Mailbox| accepted.iter().any(|own| address_key(own) == address_key(&mailbox.address));
+        if m.direction == Direction::Out {
+            let from = Mailbox { name: m.from_name.clone(), address: m.from_address.clone() };
+            return Self { from: Some(from).filter(is_accepted), to: vec![counterpart], subject };
+        }
+        let written_to = mailboxes(&m.to_list).into_iter().chain(mailboxes(&m.cc_list)).find(is_accepted);
+        let from = written_to.map(|mailbox| Mailbox { name: None, ..mailbox });
+        let author = Mailbox { name: m.from_name.clone(), address: m.from_address.clone() };
+        let mut answered = mailboxes(&m.reply_to);
+        if answered.is_empty() {
+            answered.push(author);
+        }
+        let mut seen: Vec<String> = Vec::new();
+        let mut to: Vec<Mailbox> = Vec::new();
+        for mailbox in answered {
+            let form = normal_form(&mailbox.address);
+            if mailbox.address.contains('@') && !own.contains(&mailbox.address) && !seen.contains(&form) {
+                seen.push(form);
+                to.push(mailbox);
+            }
+        }
+        if to.is_empty() {
+            to.push(counterpart);
+        }
+        Self { from, to, subject }
+    }
+}
+
+/// Whether a mail is from the conversation's counterpart.
+pub(crate) fn is_theirs(conversation: &ConversationRow, message: &MessageRow) -> bool {
+    message.direction == Direction::In && is_same_mailbox(&message.from_address, &conversation.address)
+}

@@ -1,0 +1,181 @@
+//! What is known of a conversation when it is decided: read from the tables, for [`super::decide`].
+
+use db::{Conn, Result};
+use kernel::{Timestamp, time::days};
+use mail::OwnAddresses;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    decide::{About, Lead, Mail, Snapshot},
+    follow::subject,
+    letter::{addresses, of_account, of_everybody},
+};
+use crate::{
+    AutoReply, CredentialStatus, Gmail,
+    model::{Direction, MailKind},
+    store::{self, ConversationRow, Counted, CredentialRow, GoalRow, MessageRow},
+};
+
+const AN_HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Behind so many notes of machines nobody looks for a word.
+const LOOKED_AT: i64 = 20;
+
+/// What is decided about: the payload of a turn's dispatch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Topic {
+    pub(crate) user: String,
+    pub(crate) conversation: i64,
+    /// The message's key.
+    pub(crate) message: String,
+    /// Which follow-up it is, from 1; `None`: an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<i64>,
+    /// Who sent the mail, where that is not its author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sender: Option<String>,
+    /// How many authors the mail names.
+    #[serde(default = "one")]
+    pub(crate) authors: usize,
+}
+
+const fn one() -> usize {
+    1
+}
+
+impl Topic {
+    pub(crate) fn about(&self) -> About {
+        if self.step.is_some() { About::FollowUp } else { About::Answer }
+    }
+
+    /// What decides once: a mail's turn, or one of its follow-ups.
+    pub(crate) fn turn(&self) -> String {
+        let subject = subject(self.conversation);
+        match self.step {
+            None => format!("{subject}/turn/{}", self.message),
+            Some(step) => format!("{subject}/follow-up/{}.{step}", self.message),
+        }
+    }
+}
+
+/// All that a decision is about.
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) credential: CredentialRow,
+    pub(crate) conversation: ConversationRow,
+    pub(crate) message: MessageRow,
+    /// What leads the conversation.
+    pub(crate) goal: Option<GoalRow>,
+    pub(crate) own: OwnAddresses,
+    pub(crate) snapshot: Snapshot,
+}
+
+impl Gmail {
+    /// Reads a case; `None` if the mail or its account has gone. Replies from `before` on are not counted.
+    pub(super) async fn case(
+        &self,
+        conn: &mut Conn,
+        conversation: ConversationRow,
+        topic: &Topic,
+        before: i64,
+        now: Timestamp,
+    ) -> Result<Option<Case>> {
+        let Some(credential) = store::credential_by_key(conn, &conversation.credential_key).await? else {
+            return Ok(None);
+        };
+        let Some(message) = store::message(conn, &topic.message).await? else { return Ok(None) };
+        let goal = store::leading_goal(conn, conversation.id).await?;
+        let own = of_everybody(conn).await?;
+        let mail = mail_of(conn, &message, topic).await?;
+        let newest = is_newest(conn, &conversation, &message, topic.about()).await?;
+        let counted = Counted {
+            credential: &credential.key,
+            thread: Some(&message.thread_id),
+            address: &conversation.address,
+            before,
+            an_hour_ago: now.minus(AN_HOUR),
+            a_day_ago: now.minus(days(1)),
+        };
+        let lead = match &goal {
+            Some(goal) => Lead::Goal { auto_reply: goal.auto_reply },
+            None if store::has_goal_over(conn, conversation.id).await? => Lead::Over,
+            None => Lead::Nothing,
+        };
+        let snapshot = Snapshot {
+            now,
+            about: topic.about(),
+            mode: stricter(self.0.config.replies.mode, credential.auto_reply),
+            connected: credential.status == CredentialStatus::Active,
+            own: own.clone(),
+            account: OwnAddresses::new(of_account(&credential)),
+            counterpart: conversation.address.clone(),
+            mail,
+            suppressed: store::suppressed_for(conn, &conversation.user_id, &conversation.address).await?,
+            held: conversation.held,
+            away_until: conversation.away_until,
+            lead,
+            newest,
+            person_wrote: store::person_sent_since(conn, conversation.id, message.received_at).await?,
+            counts: store::automatic_counts(conn, &counted).await?,
+        };
+        Ok(Some(Case { credential, conversation, message, goal, own, snapshot }))
+    }
+}
+
+async fn mail_of(conn: &mut Conn, m: &MessageRow, topic: &Topic) -> Result<Mail> {
+    let own_message_id = match &m.rfc_message_id {
+        Some(id) if m.direction == Direction::In => store::is_own_message_id(conn, id).await?,
+        _ => false,
+    };
+    Ok(Mail {
+        direction: m.direction,
+        backfill: m.backfill,
+        labels: serde_json::from_str(&m.labels).unwrap_or_default(),
+        received_at: m.received_at,
+        machine: m.machine.clone(),
+        kind: m.kind,
+        from: m.from_address.clone(),
+        sender: topic.sender.clone(),
+        one_author: topic.authors == 1,
+        reply_to: addresses(&m.reply_to),
+        to: addresses(&m.to_list),
+        cc: addresses(&m.cc_list),
+        own_message_id,
+        answered: store::was_answered(conn, &m.key).await?,
+    })
+}
+
+/// Whether nothing came or went after a mail; for a follow-up nothing that somebody said, for an absence is no answer.
+async fn is_newest(
+    conn: &mut Conn,
+    conversation: &ConversationRow,
+    message: &MessageRow,
+    about: About,
+) -> Result<bool> {
+    if about == About::FollowUp {
+        return Ok(last_word(conn, conversation.id).await?.is_some_and(|m| m.key == message.key));
+    }
+    let last = store::newest_messages(conn, conversation.id, 1).await?;
+    let of_thread = store::newest_of_thread(conn, &message.credential_key, &message.thread_id).await?;
+    Ok(last.first().is_some_and(|m| m.key == message.key)
+        && of_thread.as_deref() == Some(message.key.as_str()))
+}
+
+/// A conversation's newest mail that is no machine's note of absence or receipt.
+pub(super) async fn last_word(conn: &mut Conn, conversation: i64) -> Result<Option<MessageRow>> {
+    let is_word = |m: &MessageRow| {
+        m.direction == Direction::Out || !matches!(m.kind, MailKind::OutOfOffice | MailKind::Notice)
+    };
+    let newest = store::newest_messages(conn, conversation, LOOKED_AT).await?;
+    Ok(newest.into_iter().find(is_word))
+}
+
+/// The stricter of two switches.
+pub(super) fn stricter(one: AutoReply, other: AutoReply) -> AutoReply {
+    use AutoReply::{DryRun, Off, On};
+    match (one, other) {
+        (Off, _) | (_, Off) => Off,
+        (DryRun, _) | (_, DryRun) => DryRun,
+        (On, On) => On,
+    }
+}

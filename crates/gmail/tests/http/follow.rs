@@ -1,0 +1,135 @@
+//! Follow-ups: when a mail of ours stays unanswered, and what stops them. The tests begin on a Saturday.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::google::CREATOR;
+
+use crate::{
+    house::good,
+    talk::{Talk, field},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn ruled(outcome: &str, rule: &str) -> (String, String) {
+    (outcome.to_owned(), rule.to_owned())
+}
+
+impl Talk {
+    /// A person answers what is there, and that is in the mailbox.
+    async fn write_first(&self) {
+        self.pass(Duration::from_secs(60)).await;
+        let made = self.post("/recommended-reply/", json!({"conversation_id": self.conversation})).await;
+        self.post(&format!("/recommended-reply/{}/approve/", made["id"]), json!({})).await;
+        self.house.app.run_due().await;
+        self.sync().await;
+        assert_eq!(self.sent().await.len(), 1);
+    }
+
+    /// So many days later, and a little.
+    async fn days(&self, days: u32) {
+        self.pass(DAY * days).await;
+        self.pass(HOUR).await;
+        self.sync().await;
+    }
+}
+
+testkit::both! {
+    &testkit::app::migrations();
+
+    /// After three days, and after seven more; then no more.
+    async fn followed_up_by_itself(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"follow_up_days": [3, 7]})).await;
+        talk.write_first().await;
+        talk.pass(2 * DAY).await;
+        assert_eq!(talk.sent().await.len(), 1);
+        talk.days(1).await;
+        assert_eq!(talk.decisions().await, [ruled("sent", "all_passed")]);
+        let sent = talk.sent().await;
+        assert_eq!((sent.len(), talk.get("/goals/1/").await["follow_ups_sent"].clone()), (2, json!(1)));
+        assert!(field(&sent[1], "To").unwrap().contains(CREATOR) && field(&sent[1], "In-Reply-To").is_some());
+        assert!(field(&sent[1], "Auto-Submitted").is_some(), "{}", sent[1]);
+        assert_eq!(talk.outbox().await[1].0, "follow_up");
+        assert!(talk.brain.last().contains("follow-up number 1"));
+        talk.pass(6 * DAY).await;
+        assert_eq!(talk.sent().await.len(), 2);
+        talk.days(2).await;
+        assert_eq!(talk.sent().await.len(), 3);
+        for _ in 0..5 {
+            talk.days(10).await;
+        }
+        assert_eq!((talk.sent().await.len(), talk.decisions().await.len()), (3, 2));
+    }
+
+    /// An answer ends them; the next mail of ours begins anew.
+    async fn an_answer_stops_them(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"follow_up_days": [3]})).await;
+        talk.write_first().await;
+        talk.pass(2 * DAY).await;
+        talk.brain.says(json!({"needs_human": "YES"}));
+        talk.hears("I will think about it.").await;
+        talk.days(5).await;
+        assert_eq!(talk.decisions().await, [ruled("waits", "needs_human"), ruled("no", "not_newest")]);
+        assert_eq!(talk.sent().await.len(), 1);
+    }
+
+    /// Whoever is away is not reminded before they are back; an absence is no answer.
+    async fn an_absence_puts_them_off(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"follow_up_days": [3]})).await;
+        talk.write_first().await;
+        talk.hears_with("I am out of office until 2028-01-25.", json!({"Auto-Submitted": "auto-replied"})).await;
+        let path = format!("/conversations/{}/", talk.conversation);
+        assert!(talk.get(&path).await["away_until"].as_str().unwrap().starts_with("2028-01-25"));
+        assert_eq!(talk.decisions().await, [ruled("no", "out_of_office")]);
+        talk.days(9).await;
+        assert_eq!(talk.decisions().await.len(), 1, "2028-01-24");
+        talk.days(2).await;
+        assert_eq!(talk.last_decision().await, ruled("sent", "all_passed"));
+        talk.pass(HOUR).await;
+        assert_eq!(talk.sent().await.len(), 2);
+    }
+
+    /// Without automatic replies it is proposed, and counts once it is approved.
+    async fn proposed_where_approval_is_asked_for(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let goal = talk.goal(json!({"auto_reply": false, "follow_up_days": [3, 4]})).await;
+        talk.write_first().await;
+        talk.days(3).await;
+        assert_eq!(talk.decisions().await, [ruled("waits", "approval")]);
+        let waiting = talk.replies("status=waiting").await;
+        assert_eq!((waiting.len(), &waiting[0]["follow_up"]), (1, &json!(1)));
+        assert_eq!(waiting[0]["to"], json!([CREATOR]));
+        talk.post(&format!("/recommended-reply/{}/approve/", waiting[0]["id"]), json!({})).await;
+        assert_eq!(talk.get(&format!("/goals/{goal}/")).await["follow_ups_sent"], 1);
+        talk.house.app.run_due().await;
+        talk.sync().await;
+        assert_eq!(talk.sent().await.len(), 2);
+        // That would be a Saturday.
+        talk.days(6).await;
+        assert_eq!(talk.replies("status=waiting").await[0]["follow_up"], 2);
+    }
+
+    /// What would be on a weekend is on Monday; a goal that is changed changes the time; one that is off has none.
+    async fn when(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let goal = talk.goal(json!({"follow_up_days": [7]})).await;
+        talk.write_first().await;
+        // Saturday in a week is Monday after that.
+        talk.days(8).await;
+        assert!(talk.decisions().await.is_empty());
+        let path = format!("/goals/{goal}/");
+        good(&talk.house.patch(&path, &talk.anna(), json!({"follow_up_days": [12]})).await);
+        talk.days(2).await;
+        assert!(talk.decisions().await.is_empty());
+        good(&talk.house.patch(&path, &talk.anna(), json!({"follow_up_days": [11]})).await);
+        talk.days(1).await;
+        assert_eq!(talk.decisions().await, [ruled("sent", "all_passed")]);
+        talk.days(5).await;
+        assert_eq!((talk.decisions().await.len(), talk.sent().await.len()), (1, 2));
+    }
+}
