@@ -334,7 +334,7 @@ testkit::both! {
     async fn large_mails(t) {
         let Some(rig) = Rig::new(t).await else { return };
         let large = |subject: &str| {
-            let file = "QUJD".repeat(19).to_owned() + "\r\n";
+            let file = "QUJD".repeat(19) + "\r\n";
             format!(
                 "From: {CREATOR}\r\nTo: {BRAND}\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n\
                  Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b\r\n\
