@@ -81,7 +81,7 @@ def main():
         server = subprocess.Popen([o.server, "serve"], env=env, stdout=log, stderr=log, cwd=folder)
         for _ in range(200):
             try:
-                urllib.request.urlopen(f"{public}/readyz", timeout=1).read()
+                urllib.request.urlopen(f"{public}/health/ready", timeout=1).read()
                 break
             except OSError:
                 time.sleep(0.1)

@@ -41,6 +41,16 @@ const ACCOUNTS: [(&str, &str); 13] = [
     ("JD__TOKEN", "fuzz"),
     ("BRIDGE__SECRET", "0123456789abcdef0123456789abcdef"),
 ];
+/// Google's pushes are refused for what they are, too; and nobody is called who is not here.
+const GOOGLE: [(&str, &str); 7] = [
+    ("PUSH_AUDIENCE", "http://127.0.0.1:9/api/gmail/webhook/"),
+    ("PUSH_SERVICE_ACCOUNT", "pusher@fuzz.iam.gserviceaccount.com"),
+    ("AUTH_URI", "http://127.0.0.1:9/o/oauth2/v2/auth"),
+    ("TOKEN_URI", "http://127.0.0.1:9/token"),
+    ("REVOKE_URI", "http://127.0.0.1:9/revoke"),
+    ("API_BASE", "http://127.0.0.1:9"),
+    ("JWKS_URI", "http://127.0.0.1:9/oauth2/v3/certs"),
+];
 /// Signs callbacks.
 const SIGN: &str = include_str!("fuzz/sign.py");
 /// The contract wants 500 of a check of WeCom's URL that fails: there it is an answer like any other.
@@ -212,6 +222,7 @@ fn program(root: &Path, address: &str, dir: &Path) -> Command {
     command.env("HONGYAN_DATA_DIR", dir.join("data"));
     command.env("HONGYAN_SERVER__LISTEN", address);
     command.env("HONGYAN_LIMITS__ENABLED", "false");
+    command.envs(GOOGLE.map(|(key, value)| (format!("HONGYAN_GMAIL__{key}"), value)));
     command.envs(ACCOUNTS.map(|(key, value)| (format!("HONGYAN_DESK__{key}"), value)));
     command
 }
