@@ -53,9 +53,19 @@ function boot() {
   faults = []; log = []; pushSeq = 1000; lastHist = new Map(); authReq = new Map(); pushLog = [];
 }
 
+// The package refuses a token after 5,000 calls in an hour, which Google does not: it then goes by another name.
+const used = new Map();
+const renamed = (auth) => {
+  const token = auth.replace(/^Bearer\s+/i, ''), owner = em.tokenMap.get(token), calls = (used.get(token) ?? 0) + 1;
+  used.set(token, calls);
+  if (!owner || calls < 4000) return auth;
+  const name = `${token}~${Math.floor(calls / 4000)}`;
+  em.tokenMap.set(name, owner);
+  return `Bearer ${name}`;
+};
 const inner = async (method, path, { auth, json, body, headers } = {}) => {
   const r = await em.app.fetch(new Request(BASE + path, {
-    method, redirect: 'manual', headers: { ...(auth ? { authorization: auth } : {}), ...(json ? { 'content-type': 'application/json' } : {}), ...headers },
+    method, redirect: 'manual', headers: { ...(auth ? { authorization: renamed(auth) } : {}), ...(json ? { 'content-type': 'application/json' } : {}), ...headers },
     body: json ? JSON.stringify(json) : body,
   }));
   const text = await r.text();
