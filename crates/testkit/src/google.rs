@@ -171,7 +171,7 @@ impl Emulator {
     }
 
     /// Sets `pushUrl` (pushes to it whenever a watched mailbox changes), `pushAud`, `pushRetries`, `tokenTtl` (seconds),
-    /// `deliver`, `rewriteMsgId`, `indexLag`, `pageSize`.
+    /// `deliver`, `strip` (names of header fields that are lost on the way), `rewriteMsgId`, `indexLag`, `pageSize`.
     pub async fn config(&self, config: Value) {
         self.control("config", config).await;
     }

@@ -1,5 +1,7 @@
 //! What the tests of outreach have in common: a server whose Google is the emulator, and people who connect accounts.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{Method, Request, header},
@@ -14,7 +16,7 @@ use testkit::{
 /// A server and its Google.
 pub struct House {
     pub app: TestApp,
-    pub google: Emulator,
+    pub google: Arc<Emulator>,
 }
 
 /// Where Google sends browsers back to.
@@ -31,7 +33,12 @@ impl House {
     /// With other settings.
     pub async fn with(db: TestDb, change: impl FnOnce(&mut Settings)) -> Option<Self> {
         let now = testkit::app::START.parse().unwrap();
-        let google = Emulator::start(&[&callback(), "http://localhost"], Some(now))?;
+        let google = Arc::new(Emulator::start(&[&callback(), "http://localhost"], Some(now))?);
+        Some(Self::at(db, google, change).await)
+    }
+
+    /// Another server at the same Google.
+    pub async fn at(db: TestDb, google: Arc<Emulator>, change: impl FnOnce(&mut Settings)) -> Self {
         let at = |path: &str| google.at(path);
         let endpoints = google::Endpoints {
             auth_uri: at("/o/oauth2/v2/auth"),
@@ -47,7 +54,7 @@ impl House {
             change(settings);
         })
         .await;
-        Some(Self { app, google })
+        Self { app, google }
     }
 
     /// A request to `/api/gmail{path}`.

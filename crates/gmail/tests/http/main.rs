@@ -9,6 +9,7 @@
 )]
 
 mod attachments;
+mod bots;
 mod connect;
 mod conversations;
 mod follow;

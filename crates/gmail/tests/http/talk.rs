@@ -114,7 +114,8 @@ impl Brain {
         self.asked.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
-    fn config(&self) -> Config {
+    /// What makes a server ask it.
+    pub fn config(&self) -> Config {
         Config {
             provider: Some(Provider {
                 protocol: Protocol::OpenAi,

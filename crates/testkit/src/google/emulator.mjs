@@ -27,6 +27,7 @@ const cfg = {
   subscription: 'projects/test/subscriptions/gmail-push',
   pushRetries: 5, tokenTtl: 3600,
   deliver: true,                                       // hand sent mail to other seeded users
+  strip: [],                                           // header fields that are lost on the way to other seeded users
   rewriteMsgId: false,                                 // replace Message-ID, keep the old one in X-Google-Original-Message-ID
   pageSize: 500,                                       // the longest page of messages and history
   indexLag: false,                                     // rfc822msgid: finds nothing, as for fresh mail
@@ -150,7 +151,9 @@ const addrs = (v) => (v ?? '').split(',').map((s) => (s.match(/<([^>]+)>/)?.[1] 
 async function deliver(from, id) {                           // hand sent mail to other seeded mailboxes
   const raw = await rawOf(from, id); if (!raw) return;
   const hs = headerList(raw), get = (n) => hs.filter((h) => h.name.toLowerCase() === n).map((h) => h.value).join(',');
-  const out = raw.toString('latin1').replace(/^Bcc:.*(\r?\n[ \t].*)*\r?\n/im, '');
+  let [head, ...rest] = raw.toString('latin1').split('\r\n\r\n');
+  for (const name of ['Bcc', ...cfg.strip]) head = (head + '\r\n').replace(new RegExp(`^${name}:.*(\r?\n[ \t].*)*\r?\n`, 'im'), '').replace(/\r\n$/, '');
+  const out = [head, ...rest].join('\r\n\r\n');
   for (const u of SEED.users) if ([get('to'), get('cc'), get('bcc')].flatMap(addrs).includes(u.email)) {
     await inner('POST', '/gmail/v1/users/me/messages/import', { auth: as(u.email), json: { raw: Buffer.from(out, 'latin1').toString('base64url') } });
     await changed(u.email);
