@@ -150,7 +150,17 @@ fn around(routes: Router) -> Router {
         .method_not_allowed_fallback(httpkit::middleware::method_not_allowed)
         .layer(middleware::from_fn(deadline))
         .layer(CatchPanicLayer::custom(httpkit::middleware::panicked))
+        .layer(middleware::from_fn(dialect))
         .layer(middleware::from_fn(httpkit::middleware::observe))
+}
+
+/// What refuses a request of the Gmail module, whoever that is, speaks as its seed does.
+async fn dialect(request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/api/gmail/") {
+        httpkit::refuse_in_status(request, next).await
+    } else {
+        next.run(request).await
+    }
 }
 
 /// A handler that does not answer in time is given up; an upload may take as long as a slow line needs, the
@@ -160,7 +170,15 @@ async fn deadline(request: Request, next: Next) -> Response {
     let limit = match path {
         "/api/desk/files" => Duration::from_secs(1800),
         _ if path.starts_with("/api/v1/upload/") => Duration::from_secs(1800),
+        _ if path.starts_with("/api/gmail/attachments/") => Duration::from_secs(1800),
         _ if path.starts_with("/api/v1/ai/") => assistant::LONGEST_TIMEOUT + Duration::from_secs(10),
+        _ if path.starts_with("/api/gmail/conversations/summary/")
+            || path.starts_with("/api/gmail/recommended-reply/") =>
+        {
+            assistant::LONGEST_TIMEOUT + Duration::from_secs(10)
+        }
+        // It waits for a mail that leaves at once for 20 s itself.
+        "/api/gmail/send/" => Duration::from_secs(60),
         _ => Duration::from_secs(30),
     };
     match tokio::time::timeout(limit, next.run(request)).await {

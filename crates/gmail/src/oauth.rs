@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use google::{Ask, ClientSecret, Error, Grant, Mailbox, OAuth, Pkce, Returned, Secret};
+use google::{Ask, ClientSecret, Error, Governor, Grant, Mailbox, OAuth, Pkce, Returned, Secret};
 use kernel::{Problem, ProblemKind, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -226,8 +226,8 @@ impl Gmail {
     /// Which account was chosen: what the mailbox itself says.
     async fn address_of(&self, grant: &Grant) -> Result<String, Problem> {
         let inner = &self.0;
-        // One call of a mailbox whose address is not known yet: its limits cannot be reached by it.
-        let governor = inner.governors.of("");
+        // One call of a mailbox whose address is not known yet; what Google says of this client's limits is nobody else's.
+        let governor = Arc::new(Governor::new(inner.config.quota, self.clock().clone()));
         let tokens = Arc::new(grant.access.clone());
         let mailbox =
             Mailbox::new(&inner.web, Arc::clone(&inner.endpoints), self.clock().clone(), tokens, governor);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// So many different terms of one message are kept.
-const MOST: usize = 400;
+const MOST: usize = 2000;
 /// The longest word, in characters; of a longer one its beginning counts.
 const LONGEST: usize = 32;
 
@@ -39,20 +39,26 @@ fn runs(text: &str) -> Vec<Run> {
     runs
 }
 
-/// What a message is found by.
+/// What a message is found by, in the order in which it stands there: of a long one the beginning counts.
 #[must_use]
 pub fn of_message(text: &str) -> Vec<String> {
-    let mut terms = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut terms = Vec::new();
+    let mut add = |term: String| {
+        if terms.len() < MOST && seen.insert(term.clone()) {
+            terms.push(term);
+        }
+    };
     for run in runs(text) {
         if run.dense {
-            terms.extend(run.text.windows(2).map(|pair| pair.iter().collect::<String>()));
+            run.text.windows(2).for_each(|pair| add(pair.iter().collect()));
             // So that the last character is found by itself, as each other is by its pair.
-            terms.extend(run.text.last().map(char::to_string));
+            run.text.last().into_iter().for_each(|last| add(last.to_string()));
         } else {
-            terms.insert(run.text.iter().take(LONGEST).collect());
+            add(run.text.iter().take(LONGEST).collect());
         }
     }
-    terms.into_iter().take(MOST).collect()
+    terms
 }
 
 /// What is looked for: terms that must be there, and the beginnings of others.
@@ -91,11 +97,13 @@ mod tests {
 
     #[test]
     fn messages() {
-        assert_eq!(of_message("退货, Please!"), ["please", "货", "退货"]);
-        assert_eq!(of_message("iPhone15手机壳"), ["iphone15", "壳", "手机", "机壳"]);
+        assert_eq!(of_message("退货, Please!"), ["退货", "货", "please"]);
+        assert_eq!(of_message("iPhone15手机壳"), ["iphone15", "手机", "机壳", "壳"]);
         assert_eq!(of_message("…!?"), [""; 0]);
         let long = "字词".repeat(4000);
         assert!(of_message(&long).len() < 5);
+        let words: Vec<String> = (0..3000).map(|n| format!("w{n}")).collect();
+        assert_eq!(of_message(&words.join(" ")), words[..2000], "the beginning of a long one");
     }
 
     #[test]

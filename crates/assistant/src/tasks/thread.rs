@@ -101,7 +101,12 @@ impl ThreadRequest {
         for message in open {
             let text = nlp::without_quotes(&message.text);
             let asked = nlp::sentences(&text).into_iter().map(str::trim).filter(|s| s.ends_with(['?', '？']));
-            questions.extend(asked.map(|s| s.split_whitespace().collect::<Vec<_>>().join(" ")));
+            for question in asked.map(|s| s.split_whitespace().collect::<Vec<_>>().join(" ")) {
+                // Asked again, it is still one question.
+                if !questions.contains(&question) {
+                    questions.push(question);
+                }
+            }
         }
         questions.truncate(8);
         questions

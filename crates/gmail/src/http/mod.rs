@@ -28,7 +28,6 @@ mod webhook;
 use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
-    middleware,
 };
 use httpkit::Failure;
 use kernel::Problem;
@@ -95,6 +94,5 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(recommended::approve_reply))
         .routes(routes!(recommended::reject_reply))
         .routes(routes!(decisions::list_decisions))
-        .layer(middleware::from_fn(httpkit::refuse_in_status))
         .with_state(gmail)
 }

@@ -3,7 +3,6 @@
 use axum::{
     body::Body,
     extract::{Request, State},
-    middleware,
 };
 use httpkit::{BareReply, StatusRefusals, bare};
 use kernel::{Problem, ProblemKind};
@@ -47,10 +46,7 @@ pub(super) struct PushData {
 
 /// What Google calls, relative to `/`.
 pub fn callbacks(gmail: Gmail) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(take_gmail_push))
-        .layer(middleware::from_fn(httpkit::refuse_in_status))
-        .with_state(gmail)
+    OpenApiRouter::new().routes(routes!(take_gmail_push)).with_state(gmail)
 }
 
 /// Take a push of Google's

@@ -255,6 +255,16 @@ impl Approval {
         if words.trim().is_empty() {
             return Err(Problem::rule("text", "must not be empty"));
         }
+        let drafts = || std::iter::once(&row.text).chain(&alternatives);
+        if let Some(gap) = drafts().flat_map(|draft| gaps(draft)).find(|gap| words.contains(gap)) {
+            return Err(Problem::rule("text", format!("{gap} is still to be filled in: give the text")));
+        }
         Ok(words.clone())
     }
+}
+
+/// What a draft leaves to whoever sends it: `【your answer】`.
+fn gaps(draft: &str) -> impl Iterator<Item = &str> {
+    let begun = draft.match_indices('【').filter_map(|(at, _)| draft.get(at..));
+    begun.filter_map(|rest| rest.get(..rest.find('】')? + '】'.len_utf8()))
 }

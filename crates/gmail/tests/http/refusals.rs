@@ -107,4 +107,15 @@ testkit::both! {
         let list = house.get("/credentials/", &anna).await;
         assert_eq!((&good(&list)["count"], &list.body["results"][0]["is_default"]), (&json!(1), &json!(true)));
     }
+
+    /// Whoever refuses: the dialect is the module's.
+    async fn every_refusal(t) {
+        let Some(house) = House::new(t).await else { return };
+        let anna = house.app.user("anna").await;
+        refused(&house.get("/nothing/", &anna).await, 404, &[]);
+        refused(&house.get("/nothing", &anna).await, 404, &[]);
+        refused(&house.delete("/goals/", &anna).await, 405, &[]);
+        let push = house.call(axum::http::Method::POST, "/webhook/", None, Some(json!({}))).await;
+        refused(&push, 503, &[]);
+    }
 }
