@@ -209,7 +209,7 @@ mod tests {
             { "name": "letters", "manifest_path": "/r/crates/letters/Cargo.toml", "dependencies": [
                 edge("testkit", Value::Null), edge("app", json!("dev")),
             ] },
-            { "name": "gmail", "manifest_path": "/r/crates/gmail/Cargo.toml", "dependencies": [] },
+            { "name": "unheard", "manifest_path": "/r/crates/unheard/Cargo.toml", "dependencies": [] },
         ] });
         let sources = [source(
             "crates/db/Cargo.toml",
@@ -222,7 +222,7 @@ mod tests {
         assert!(found[1].contains("`testkit` is a dev-dependency only"), "{found:#?}");
         assert!(found[2].contains("`letters` may not use `app`"), "{found:#?}");
         assert!(
-            found[3].starts_with("crates/gmail/Cargo.toml:1: the crate `gmail` has no layer"),
+            found[3].starts_with("crates/unheard/Cargo.toml:1: the crate `unheard` has no layer"),
             "{found:#?}"
         );
     }
