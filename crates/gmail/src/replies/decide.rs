@@ -234,9 +234,17 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
     if s.held {
         return no("held", "a person answers in this conversation");
     }
+    let mut after = None;
     match s.lead {
         Lead::Nothing => return no("no_goal", "the conversation has no active goal"),
-        Lead::Over => return no("goal_over", "the goal is reached, or cannot be reached any more"),
+        Lead::Over if s.about == About::FollowUp => {
+            return no("goal_over", "the goal is reached, or cannot be reached any more");
+        }
+        // The counterpart writes on, and somebody should know what to say.
+        Lead::Over => {
+            let reason = "the goal is reached, or cannot be reached any more";
+            after = Some(Ruling::Waits("goal_over", reason.to_owned()));
+        }
         Lead::Goal { .. } => {}
     }
     if s.person_wrote {
@@ -250,6 +258,9 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
         && s.now < until.plus(days(1))
     {
         return Some(Ruling::Later(on_a_working_day(until.plus(days(1)))));
+    }
+    if after.is_some() {
+        return after;
     }
     let elsewhere = s.mail.reply_to.iter().find(|address| normal_form(address) != s.counterpart);
     if s.lead == (Lead::Goal { auto_reply: false }) {

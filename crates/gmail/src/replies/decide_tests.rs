@@ -121,6 +121,9 @@ fn every_rule_of_an_answer() {
     with("held", |s| s.held = true);
     with("no_goal", |s| s.lead = Lead::Nothing);
     with("goal_over", |s| s.lead = Lead::Over);
+    let mut s = good();
+    s.lead = Lead::Over;
+    assert!(matches!(decide(&s, &ReplyConfig::default()), Ruling::Waits("goal_over", _)));
     with("person_wrote", |s| s.person_wrote = true);
     with("not_newest", |s| s.newest = false);
     with("approval", |s| s.lead = Lead::Goal { auto_reply: false });

@@ -7,7 +7,7 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Gmail,
     model::GoalState,
-    store::{self, GoalRow, ReplyRow},
+    store::{self, ConversationRow, GoalRow, ReplyRow},
 };
 
 /// So many goals may a conversation have.
@@ -135,32 +135,42 @@ impl Gmail {
         Ok((tx, row))
     }
 
-    /// A reply of a goal is on its way: how far that brings it.
-    pub(super) async fn went_out(
+    /// A mail of the outbox has left, whose conversation is locked: how far that brings the goal of the reply that it was.
+    pub(crate) async fn reply_left(
         &self,
         tx: &mut Tx,
-        mut goal: GoalRow,
-        reply: &ReplyRow,
+        conversation: &ConversationRow,
+        outbox_id: &str,
         now: Timestamp,
     ) -> Result<(), DbError> {
-        if reply.step.is_some() {
-            goal.follow_ups_sent += 1;
-        }
-        let progress = match GoalProgress::parse(&reply.progress) {
-            Some(GoalProgress::Progress) => Some(GoalState::Advanced),
-            Some(GoalProgress::Reached) => Some(GoalState::Reached),
-            Some(GoalProgress::Impossible) => Some(GoalState::Failed),
-            Some(GoalProgress::None) | None => None,
-        };
-        if let Some(progress) = progress.filter(|_| !goal.progress.is_final()) {
-            goal.progress = progress;
-            goal.progress_note =
-                Some(format!("by reply {}: {}", reply.id, reply.reason)).filter(|n| n.len() < 2000);
-            goal.reached_at = (progress == GoalState::Reached).then_some(now);
-        }
-        goal.updated_at = now;
-        store::update_goal(tx, &goal).await
+        let Some(reply) = store::reply_of_send(tx, outbox_id).await? else { return Ok(()) };
+        let Some(goal) = reply.goal_id else { return Ok(()) };
+        let Some(goal) = store::goal(tx, &reply.user_id, goal).await? else { return Ok(()) };
+        advance(tx, goal, &reply, now).await?;
+        // The mailbox may have told of the mail before.
+        self.reschedule_follow_up(tx, conversation, now).await
     }
+}
+
+/// What a reply that left does to its goal.
+async fn advance(tx: &mut Tx, mut goal: GoalRow, reply: &ReplyRow, now: Timestamp) -> Result<(), DbError> {
+    if reply.step.is_some() {
+        goal.follow_ups_sent += 1;
+    }
+    let progress = match GoalProgress::parse(&reply.progress) {
+        Some(GoalProgress::Progress) => Some(GoalState::Advanced),
+        Some(GoalProgress::Reached) => Some(GoalState::Reached),
+        Some(GoalProgress::Impossible) => Some(GoalState::Failed),
+        Some(GoalProgress::None) | None => None,
+    };
+    if let Some(progress) = progress.filter(|_| !goal.progress.is_final()) {
+        goal.progress = progress;
+        goal.progress_note =
+            Some(format!("by reply {}: {}", reply.id, reply.reason)).filter(|n| n.len() < 2000);
+        goal.reached_at = (progress == GoalState::Reached).then_some(now);
+    }
+    goal.updated_at = now;
+    store::update_goal(tx, &goal).await
 }
 
 /// Whether anything goes out for a goal by itself.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Gmail,
     model::{Direction, ReplyState, Source},
-    store::{self, ConversationRow, CredentialRow, GoalRow, MessageRow, ReplyRow, ShownReply, WhichReplies},
+    store::{self, ConversationRow, CredentialRow, MessageRow, ReplyRow, ShownReply, WhichReplies},
 };
 
 /// The longest time that an approved reply can be taken back.
@@ -134,9 +134,6 @@ impl Gmail {
         let sent = (Some(text.as_str()), Some(outbox_id.as_str()));
         store::settle_reply(&mut tx, id, ReplyState::Approved, sent, now).await?;
         store::make_stale(&mut tx, conversation.id, now).await?;
-        if let Some(goal) = goal_of(&mut tx, &row).await? {
-            self.went_out(&mut tx, goal, &row, now).await?;
-        }
         tx.commit().await?;
         row = ReplyRow {
             state: ReplyState::Approved,
@@ -179,13 +176,6 @@ fn named(found: Option<MessageRow>) -> Result<MessageRow, Problem> {
             Err(Problem::rule("last_message_id", "is a mail of this account, not one that it received"))
         }
         Some(m) => Ok(m),
-    }
-}
-
-async fn goal_of(tx: &mut db::Tx, row: &ReplyRow) -> db::Result<Option<GoalRow>> {
-    match row.goal_id {
-        Some(goal) => store::goal(tx, &row.user_id, goal).await,
-        None => Ok(None),
     }
 }
 

@@ -78,11 +78,9 @@ impl Gmail {
             Some(goal) => store::goal(conn, &reply.user_id, goal).await?,
             None => None,
         };
-        // A goal that this very mail ends is over by now.
-        let ended_by_this = matches!(reply.progress.as_str(), "REACHED" | "IMPOSSIBLE");
         case.snapshot.lead = match goal {
             Some(goal) if !goal.active => Lead::Nothing,
-            Some(goal) if goal.progress.is_final() && !ended_by_this => Lead::Over,
+            Some(goal) if goal.progress.is_final() => Lead::Over,
             Some(goal) => Lead::Goal { auto_reply: goal.auto_reply },
             None => Lead::Nothing,
         };

@@ -281,9 +281,17 @@ impl Gmail {
 
     /// Gmail has it.
     async fn sent(&self, mail: &mut Leaving<'_>, id: &str, thread: &str) -> Result<Outcome, Problem> {
+        let now = self.now();
         let mut tx = self.db().begin().await?;
-        let noted = store::note_sent(&mut tx, &mail.row.id, (id, thread), self.now()).await?;
+        let conversation = match mail.row.conversation_id.filter(|_| mail.row.reply_id.is_some()) {
+            Some(conversation) => store::lock_conversation(&mut tx, conversation).await?,
+            None => None,
+        };
+        let noted = store::note_sent(&mut tx, &mail.row.id, (id, thread), now).await?;
         if noted {
+            if let Some(conversation) = &conversation {
+                self.reply_left(&mut tx, conversation, &mail.row.id, now).await?;
+            }
             self.want_sync(&mut tx, &mail.credential.key).await?;
         }
         tx.commit().await?;

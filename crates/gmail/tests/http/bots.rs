@@ -41,7 +41,8 @@ impl Other {
         house.connect(&ben, CREATOR).await;
         let body = json!({"user_email": CREATOR, "influencer_email": BRAND});
         good(&house.post("/conversations/", &ben, body).await);
-        let goal = json!({"conversation_id": 1, "goal_description": "Get paid for a video", "auto_reply": true});
+        let goal =
+            json!({"conversation_id": 1, "goal_description": "Get paid for a video", "auto_reply": true});
         good(&house.post("/goals/", &ben, goal).await);
         house.app.run_due().await;
         Self { house, ben }

@@ -1,0 +1,36 @@
+//! Conversations go on while an answer waits to leave: what counts, what stops it, and what comes of its goal.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::talk::Talk;
+
+/// Longer than automatic replies are held.
+const HELD: Duration = Duration::from_secs(61);
+
+fn ruled(outcome: &str, rule: &str) -> (String, String) {
+    (outcome.to_owned(), rule.to_owned())
+}
+
+testkit::both! {
+    &testkit::app::migrations();
+
+    /// A goal is reached by what left, not by what was taken back; who writes on after that is not left without words.
+    async fn a_goal_is_reached_by_what_left(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.brain.says(json!({"goal_progress": "REACHED"}));
+        talk.goal(json!({})).await;
+        talk.hears("March is fine.").await;
+        assert_eq!(talk.get("/goals/1/").await["progress"], "open");
+        talk.hears("Or April, if you like that better.").await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "cancelled"), ruled("auto_reply", "held")]);
+        assert_eq!(talk.get("/goals/1/").await["progress"], "open");
+        talk.pass(HELD).await;
+        assert_eq!(talk.sent().await.len(), 1);
+        assert_eq!(talk.get("/goals/1/").await["progress"], "reached");
+        talk.hears("And which camera?").await;
+        assert_eq!(talk.last_decision().await, ruled("waits", "goal_over"));
+        assert_eq!(talk.replies("status=waiting").await.len(), 1);
+    }
+}
