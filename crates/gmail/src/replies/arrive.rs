@@ -5,7 +5,12 @@ use dispatch::NewDispatch;
 use kernel::{Timestamp, time::days};
 use mail::{Classified, Incoming, Kind, is_same_mailbox};
 
-use super::{follow::subject, letter::is_theirs, snapshot::Topic, turn::TURN};
+use super::{
+    follow::subject,
+    letter::is_theirs,
+    snapshot::{Topic, is_answer},
+    turn::TURN,
+};
 use crate::{
     Gmail,
     model::{Direction, Source},
@@ -33,9 +38,12 @@ impl Gmail {
             if message.direction == Direction::Out {
                 self.went(tx, &conversation, message, now).await?;
             } else {
-                store::make_stale(tx, id, now).await?;
-                self.take_back_automatic(tx, id, "a newer mail came").await?;
-                self.heard(tx, credential, &conversation, (message, classified), now).await?;
+                // A machine's mail, or somebody else's in the thread, leaves what waits for the counterpart as right as it was.
+                let reported = self.heard(tx, credential, &conversation, (message, classified), now).await?;
+                if reported || is_answer(&conversation, message) {
+                    store::make_stale(tx, id, now).await?;
+                    self.take_back_automatic(tx, id, "a newer mail came").await?;
+                }
                 self.schedule_turn(tx, &conversation, message, mail, now).await?;
             }
         }
@@ -72,7 +80,8 @@ impl Gmail {
         self.schedule_follow_up(tx, conversation, message, now).await
     }
 
-    /// What a mail says of the counterpart: they are back, away, or want nothing more.
+    /// What a mail says of the counterpart: they are back, away, or want nothing more. Whether it is a report about a mail of
+    /// ours that stops what goes out.
     async fn heard(
         &self,
         tx: &mut Tx,
@@ -80,33 +89,36 @@ impl Gmail {
         conversation: &ConversationRow,
         (message, classified): (&MessageRow, &Classified),
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let theirs = is_theirs(conversation, message);
         match &classified.kind {
             Kind::Reply if theirs => {
                 store::reset_follow_ups(tx, conversation.id, now).await?;
-                store::set_away(tx, conversation.id, None, now).await
+                store::set_away(tx, conversation.id, None, now).await?;
             }
             Kind::OutOfOffice { until } if theirs => {
                 let named = until.and_then(|day| Timestamp::of_date(&day.to_string()).ok());
                 let until = named.unwrap_or_else(|| message.received_at.plus(days(7)));
-                store::set_away(tx, conversation.id, Some(until), now).await
+                store::set_away(tx, conversation.id, Some(until), now).await?;
             }
-            Kind::OptOut if theirs => store::hold_conversation(tx, conversation.id, now).await,
+            Kind::OptOut if theirs => store::hold_conversation(tx, conversation.id, now).await?,
             Kind::Bounce { recipients, original_message_id } => {
                 let dead = recipients.iter().any(|r| {
                     r.permanent
                         && (r.address.is_empty() || is_same_mailbox(&r.address, &conversation.address))
                 });
-                self.hold_if_ours(tx, credential, conversation, (dead, original_message_id.as_deref()), now)
-                    .await
+                return self
+                    .hold_if_ours(tx, credential, conversation, (dead, original_message_id.as_deref()), now)
+                    .await;
             }
             Kind::Complaint { original_message_id, .. } => {
-                self.hold_if_ours(tx, credential, conversation, (true, original_message_id.as_deref()), now)
-                    .await
+                return self
+                    .hold_if_ours(tx, credential, conversation, (true, original_message_id.as_deref()), now)
+                    .await;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(false)
     }
 
     /// A report about a mail of ours stops what goes out by itself; what anybody else claims does not.
@@ -117,14 +129,14 @@ impl Gmail {
         conversation: &ConversationRow,
         (stops, original): (bool, Option<&str>),
         now: Timestamp,
-    ) -> Result<()> {
-        let Some(original) = original.filter(|_| stops) else { return Ok(()) };
+    ) -> Result<bool> {
+        let Some(original) = original.filter(|_| stops) else { return Ok(false) };
         let ours = store::is_own_message_id(tx, original).await?
             || store::is_sent_by(tx, &credential.key, original).await?;
         if ours {
             store::hold_conversation(tx, conversation.id, now).await?;
         }
-        Ok(())
+        Ok(ours)
     }
 
     /// A conversation that has a goal gets its turn.

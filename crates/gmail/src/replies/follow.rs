@@ -80,7 +80,7 @@ impl Gmail {
         conversation: &ConversationRow,
         now: Timestamp,
     ) -> Result<()> {
-        match last_word(tx, conversation.id).await? {
+        match last_word(tx, conversation).await? {
             Some(last) => self.schedule_follow_up(tx, conversation, &last, now).await,
             None => Ok(()),
         }

@@ -368,24 +368,6 @@ pub(crate) async fn asked_by(conn: &mut Conn, outbox_id: &str) -> Result<Option<
     Ok(row.map(|(source,)| source))
 }
 
-/// The newest mail of a thread.
-pub(crate) async fn newest_of_thread(
-    conn: &mut Conn,
-    credential: &str,
-    thread: &str,
-) -> Result<Option<String>> {
-    let row: Option<(String,)> = conn
-        .opt(
-            sql!(
-                "SELECT key FROM gmail_messages WHERE credential_key = $1 AND thread_id = $2
-                 ORDER BY received_at DESC, key DESC LIMIT 1"
-            ),
-            args![credential, thread],
-        )
-        .await?;
-    Ok(row.map(|(key,)| key))
-}
-
 /// The key of the newest mail that somebody wrote to the account in a conversation; where there is none, of any that came.
 pub(crate) async fn newest_inbound(conn: &mut Conn, conversation: i64) -> Result<Option<String>> {
     let row: Option<(String,)> = conn

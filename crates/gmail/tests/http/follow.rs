@@ -105,8 +105,8 @@ testkit::both! {
         assert_eq!((waiting.len(), &waiting[0]["follow_up"]), (1, &json!(1)));
         assert_eq!(waiting[0]["to"], json!([CREATOR]));
         talk.post(&format!("/recommended-reply/{}/approve/", waiting[0]["id"]), json!({})).await;
-        assert_eq!(talk.get(&format!("/goals/{goal}/")).await["follow_ups_sent"], 1);
         talk.house.app.run_due().await;
+        assert_eq!(talk.get(&format!("/goals/{goal}/")).await["follow_ups_sent"], 1);
         talk.sync().await;
         assert_eq!(talk.sent().await.len(), 2);
         // That would be a Saturday.

@@ -33,4 +33,19 @@ testkit::both! {
         assert_eq!(talk.last_decision().await, ruled("waits", "goal_over"));
         assert_eq!(talk.replies("status=waiting").await.len(), 1);
     }
+
+    /// A newsletter in the thread, and a colleague's mail, do not keep the counterpart from being answered.
+    async fn machines_do_not_silence_an_answer(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({})).await;
+        talk.hears("Would March suit you?").await;
+        talk.hears_with("This month's news", json!({"List-Unsubscribe": "<mailto:u@example.com>"})).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        talk.deliver(json!({"from": "Colleague <colleague@example.org>", "subject": "Re: Rates for a collab",
+            "text": "I am in copy now.", "threadId": talk.thread().await})).await;
+        talk.sync().await;
+        assert_eq!(talk.last_decision().await, ruled("no", "unknown_sender"));
+        talk.pass(HELD).await;
+        assert_eq!(talk.sent().await.len(), 1);
+    }
 }
