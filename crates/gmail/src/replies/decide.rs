@@ -16,6 +16,9 @@ use crate::{
     store::AutomaticCounts,
 };
 
+const QUARTER: Duration = Duration::from_secs(900);
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// What a rule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ruling {
@@ -277,18 +280,30 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
     }
 }
 
-/// 7: how much went out already.
+/// 7: how much went out already. What is over a cap of the thread or the counterpart waits for a person; what the account or
+/// the installation cannot send now is looked at again, until the mail is too old for that.
 fn caps(s: &Snapshot, config: &ReplyConfig) -> Option<Ruling> {
     let c = &s.counts;
+    let over = |count: i64, cap: i64, what: &str| {
+        (count >= cap).then(|| format!("{count} mails went out by themselves {what}; {cap} may"))
+    };
     for (rule, count, cap, what) in [
         ("thread_cap", c.thread, config.per_thread, "in this thread"),
         ("contact_cap", c.contact, config.per_contact, "to this counterpart in 24 hours"),
-        ("account_hour_cap", c.hour, config.per_hour, "by this account in an hour"),
-        ("account_day_cap", c.day, config.per_day, "by this account in 24 hours"),
-        ("global_cap", c.all, config.global, "by all accounts in 24 hours"),
     ] {
-        if count >= cap {
-            return no(rule, format!("{count} mails went out by themselves {what}; {cap} may"));
+        if let Some(reason) = over(count, cap, what) {
+            return Some(Ruling::Waits(rule, reason));
+        }
+    }
+    for (rule, count, cap, what, pause) in [
+        ("account_hour_cap", c.hour, config.per_hour, "by this account in an hour", QUARTER),
+        ("account_day_cap", c.day, config.per_day, "by this account in 24 hours", HOUR),
+        ("global_cap", c.all, config.global, "by all accounts in 24 hours", HOUR),
+    ] {
+        if let Some(reason) = over(count, cap, what) {
+            let again = s.now.plus(pause);
+            let too_late = s.about == About::Answer && again.since(s.mail.received_at) > config.max_age;
+            return Some(if too_late { Ruling::Waits(rule, reason) } else { Ruling::Later(again) });
         }
     }
     let next = c.last_in_thread?.plus(config.min_gap);

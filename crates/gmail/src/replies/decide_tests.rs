@@ -133,9 +133,18 @@ fn every_rule_of_an_answer() {
     // 7
     with("thread_cap", |s| s.counts.thread = 5);
     with("contact_cap", |s| s.counts.contact = 3);
-    with("account_hour_cap", |s| s.counts.hour = 20);
-    with("account_day_cap", |s| s.counts.day = 100);
-    with("global_cap", |s| s.counts.all = 1000);
+    for (rule, over) in [
+        ("account_hour_cap", (|c| c.hour = 20) as fn(&mut AutomaticCounts)),
+        ("account_day_cap", |c| c.day = 100),
+        ("global_cap", |c| c.all = 1000),
+    ] {
+        with("later", |s| over(&mut s.counts));
+        // By the time that there is room it would be too old.
+        with(rule, |s| {
+            over(&mut s.counts);
+            s.mail.received_at = NOW.minus(Duration::from_secs(24 * 3600 - 800));
+        });
+    }
     with("later", |s| s.counts.last_in_thread = Some(NOW.minus(Duration::from_secs(599))));
     with("yes", |s| s.counts.last_in_thread = Some(NOW.minus(Duration::from_secs(600))));
 }

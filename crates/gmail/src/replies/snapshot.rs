@@ -152,13 +152,12 @@ async fn is_newest(
     message: &MessageRow,
     about: About,
 ) -> Result<bool> {
-    let last = match about {
-        About::Answer => last_that(conn, conversation.id, |m| {
-            m.key == message.key || m.direction == Direction::Out || is_answer(conversation, m)
-        }),
-        About::FollowUp => last_that(conn, conversation.id, |m| is_word(conversation, m)),
+    let counts = |m: &MessageRow| match about {
+        About::Answer => m.key == message.key || m.direction == Direction::Out || is_answer(conversation, m),
+        About::FollowUp => is_word(conversation, m),
     };
-    Ok(last.await?.is_some_and(|m| m.key == message.key))
+    let last = last_that(conn, conversation.id, counts).await?;
+    Ok(last.is_some_and(|m| m.key == message.key))
 }
 
 /// Whether the counterpart says something that an answer of ours must know of. What machines send, and what others write in

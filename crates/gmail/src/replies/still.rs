@@ -1,7 +1,7 @@
 //! Whether a mail that nobody looked at may still leave: asked just before it does.
 
 use db::{Conn, Result};
-use kernel::Timestamp;
+use kernel::{Timestamp, time::days};
 
 use super::{
     decide::{Lead, Ruling, still},
@@ -91,7 +91,10 @@ impl Gmail {
         Ok(match still(&case.snapshot, config) {
             Ruling::Yes => None,
             Ruling::No(rule, reason) | Ruling::Waits(rule, reason) => Some((rule, reason)),
-            Ruling::Later(_) => Some(("away", "the counterpart is away".to_owned())),
+            Ruling::Later(_) if case.snapshot.away_until.is_some_and(|until| until.plus(days(1)) > now) => {
+                Some(("away", "the counterpart is away".to_owned()))
+            }
+            Ruling::Later(_) => Some(("over_cap", "too many mails went out by themselves".to_owned())),
         })
     }
 }
