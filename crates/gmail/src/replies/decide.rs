@@ -79,6 +79,8 @@ pub(crate) struct Snapshot {
     pub(crate) newest: bool,
     /// Whether a person wrote after it, be it that it has not left yet.
     pub(crate) person_wrote: bool,
+    /// A follow-up whose time was before its goal, or long ago.
+    pub(crate) overdue: bool,
     pub(crate) counts: AutomaticCounts,
 }
 
@@ -271,6 +273,12 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
     }
     if s.mode == AutoReply::Off {
         return Some(Ruling::Waits("switched_off", "automatic replies are switched off".to_owned()));
+    }
+    if s.about == About::FollowUp && s.overdue {
+        return Some(Ruling::Waits(
+            "overdue",
+            "its time was before the goal was set, or long ago".to_owned(),
+        ));
     }
     match elsewhere {
         Some(address) if s.about == About::Answer => {

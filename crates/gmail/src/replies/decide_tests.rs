@@ -42,6 +42,7 @@ fn good() -> Snapshot {
         lead: Lead::Goal { auto_reply: true },
         newest: true,
         person_wrote: false,
+        overdue: false,
         counts: AutomaticCounts::default(),
     }
 }
@@ -194,6 +195,7 @@ fn every_rule_of_a_follow_up() {
     with("later", |s| s.away_until = Some(NOW));
     with("yes", |s| s.away_until = Some(NOW.minus(days(1))));
     with("approval", |s| s.lead = Lead::Goal { auto_reply: false });
+    with("overdue", |s| s.overdue = true);
     with("contact_cap", |s| s.counts.contact = 3);
 }
 

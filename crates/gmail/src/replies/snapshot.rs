@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     decide::{About, Lead, Mail, Snapshot},
-    follow::subject,
+    follow::{is_overdue, subject},
     letter::{addresses, is_theirs, of_account, of_everybody},
 };
 use crate::{
@@ -116,6 +116,9 @@ impl Gmail {
             lead,
             newest,
             person_wrote: store::person_sent_since(conn, conversation.id, message.received_at).await?,
+            overdue: goal
+                .as_ref()
+                .is_some_and(|goal| is_overdue(goal, message.received_at, conversation.away_until, now)),
             counts: store::automatic_counts(conn, &counted).await?,
         };
         Ok(Some(Case { credential, conversation, message, goal, own, snapshot }))

@@ -186,6 +186,9 @@ impl Gmail {
                 store::name_counterpart(tx, conversation.id, name).await?;
             }
             store::link_message(tx, conversation.id, &message, now).await?;
+            if past && message.direction == Direction::Out {
+                self.reschedule_follow_up(tx, conversation, now).await?;
+            }
         }
         if news {
             self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;

@@ -132,4 +132,15 @@ testkit::both! {
         talk.days(5).await;
         assert_eq!((talk.decisions().await.len(), talk.sent().await.len()), (1, 2));
     }
+
+    /// A goal that is set today sends no follow-up whose time was before that: it is proposed.
+    async fn late_ones_are_proposed(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.write_first().await;
+        talk.days(10).await;
+        talk.goal(json!({"follow_up_days": [3]})).await;
+        talk.days(3).await;
+        assert_eq!(talk.decisions().await, [ruled("waits", "overdue")]);
+        assert_eq!((talk.replies("status=waiting").await.len(), talk.sent().await.len()), (1, 1));
+    }
 }
