@@ -8,12 +8,12 @@ use mail::{Classified, Incoming, Kind, is_same_mailbox};
 use super::{
     follow::subject,
     letter::is_theirs,
-    snapshot::{Topic, is_answer},
+    snapshot::{Topic, is_answer, last_word},
     turn::TURN,
 };
 use crate::{
     Gmail,
-    model::{Direction, Source},
+    model::{Direction, MailKind, Source},
     store::{self, ConversationRow, CredentialRow, MessageRow},
 };
 
@@ -38,9 +38,8 @@ impl Gmail {
             if message.direction == Direction::Out {
                 self.went(tx, &conversation, message, now).await?;
             } else {
-                // A machine's mail, or somebody else's in the thread, leaves what waits for the counterpart as right as it was.
                 let reported = self.heard(tx, credential, &conversation, (message, classified), now).await?;
-                if reported || is_answer(&conversation, message) {
+                if reported || self.overtakes(tx, &conversation, message).await? {
                     store::make_stale(tx, id, now).await?;
                     self.take_back_automatic(tx, id, "a newer mail came").await?;
                 }
@@ -54,6 +53,23 @@ impl Gmail {
     pub(crate) async fn person_wrote(&self, tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<()> {
         store::make_stale(tx, conversation, now).await?;
         self.take_back_automatic(tx, conversation, "a person wrote").await.map(drop)
+    }
+
+    /// Whether what waits in a conversation is not right any more because of a mail that came. A machine's mail, or somebody
+    /// else's in the thread, leaves what waits for the counterpart as right as it was; and what turns up late changes nothing
+    /// of what answers a newer one, unless it refuses more mail.
+    async fn overtakes(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        message: &MessageRow,
+    ) -> Result<bool> {
+        if !is_answer(conversation, message) {
+            return Ok(false);
+        }
+        let last = last_word(tx, conversation).await?;
+        let late = last.is_some_and(|last| last.received_at > message.received_at);
+        Ok(!late || message.kind == MailKind::OptOut)
     }
 
     /// A mail of ours is in the mailbox.

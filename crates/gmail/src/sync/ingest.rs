@@ -140,11 +140,8 @@ impl Gmail {
             let kind = Some(&read.classified.kind);
             let place =
                 self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
-            let past = match fetch.rank {
-                Rank::Live => false,
-                Rank::Window => read.received_at < now.minus(self.0.config.replies.max_age),
-                Rank::Past => true,
-            };
+            // What was missed for a while is told all the same; it is the turn that finds it too old.
+            let past = fetch.rank == Rank::Past;
             self.take_in(&mut tx, &row, &raw, &read, place, past).await?;
         }
         fetches::done(&mut tx, &row.key, &ids).await?;
