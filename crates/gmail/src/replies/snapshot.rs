@@ -126,10 +126,11 @@ impl Gmail {
 }
 
 async fn mail_of(conn: &mut Conn, m: &MessageRow, topic: &Topic) -> Result<Mail> {
-    let own_message_id = match &m.rfc_message_id {
-        Some(id) if m.direction == Direction::In => store::is_own_message_id(conn, id).await?,
-        _ => false,
-    };
+    let (mut own_message_id, mut answered) = (false, store::was_answered(conn, &m.key).await?);
+    if let Some(id) = m.rfc_message_id.as_ref().filter(|_| m.direction == Direction::In) {
+        own_message_id = store::is_own_message_id(conn, id).await?;
+        answered = answered || store::was_answered_elsewhere(conn, id).await?;
+    }
     Ok(Mail {
         direction: m.direction,
         backfill: m.backfill,
@@ -144,7 +145,7 @@ async fn mail_of(conn: &mut Conn, m: &MessageRow, topic: &Topic) -> Result<Mail>
         to: addresses(&m.to_list),
         cc: addresses(&m.cc_list),
         own_message_id,
-        answered: store::was_answered(conn, &m.key).await?,
+        answered,
     })
 }
 

@@ -237,6 +237,23 @@ pub(crate) async fn was_answered(conn: &mut Conn, message: &str) -> Result<bool>
     Ok(row.is_some())
 }
 
+/// Whether the same mail, which several accounts have got, was answered by itself by any of them, and that was not taken
+/// back. Whoever relies on it holds [`lock_counters`].
+pub(crate) async fn was_answered_elsewhere(conn: &mut Conn, rfc_message_id: &str) -> Result<bool> {
+    let row: Option<(i64,)> = conn
+        .opt(
+            sql!(
+                "SELECT r.id FROM gmail_messages AS m JOIN gmail_replies AS r ON r.based_on = m.key AND r.state = 'automatic'
+                 WHERE m.rfc_message_id = $1 AND m.direction = 'in'
+                    AND NOT EXISTS (SELECT 1 FROM gmail_outbox AS o WHERE o.id = r.outbox_id AND o.state = 'cancelled')
+                 LIMIT 1"
+            ),
+            args![rfc_message_id],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// The last that went out by itself in a conversation before reply `before`, if it was not taken back.
 pub(crate) async fn last_automatic(
     conn: &mut Conn,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::google::{BRAND, CREATOR};
 
 use crate::talk::Talk;
 
@@ -47,5 +48,35 @@ testkit::both! {
         assert_eq!(talk.last_decision().await, ruled("no", "unknown_sender"));
         talk.pass(HELD).await;
         assert_eq!(talk.sent().await.len(), 1);
+    }
+
+    /// A mail to two accounts gets one answer.
+    async fn one_answer_for_both_accounts(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.house.connect(&talk.anna(), CREATOR).await;
+        let author = "fan@elsewhere.example";
+        for own in [BRAND, CREATOR] {
+            let body = json!({"user_email": own, "influencer_email": author});
+            let conversation = talk.post("/conversations/", body).await["conversation_id"].clone();
+            talk.goal(json!({"conversation_id": conversation})).await;
+        }
+        talk.house.app.run_due().await;
+        let mail = json!({"from": author, "to": format!("{BRAND}, {CREATOR}"), "subject": "Both of you",
+            "text": "Would March suit you?", "headers": {"Message-ID": "<both@elsewhere.example>"},
+            "labelIds": ["INBOX", "UNREAD"]});
+        for own in [BRAND, CREATOR] {
+            talk.house.google.deliver(own, mail.clone()).await;
+        }
+        talk.sync().await;
+        let asked = talk.house.post("/credentials/2/sync/", &talk.anna(), json!({})).await;
+        assert_eq!(asked.status, 202, "{}", asked.body);
+        talk.house.app.run_due().await;
+        let rules: Vec<String> = talk.get("/decisions/").await["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["rule"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!((talk.outbox().await.len(), rules.contains(&"answered_before".to_owned())), (1, true), "{rules:?}");
     }
 }
