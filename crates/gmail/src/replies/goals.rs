@@ -100,11 +100,13 @@ impl Gmail {
     ) -> Result<GoalRow, Problem> {
         let (mut tx, mut row) = self.locked_goal(user, id).await?;
         let now = self.now();
-        let acted = acts_by_itself(&row);
+        let before = row.clone();
         change.apply(&mut row, now);
         store::update_goal(&mut tx, &row).await?;
-        if acted && !acts_by_itself(&row) {
-            self.take_back_automatic(&mut tx, row.conversation_id, "its goal was switched off").await?;
+        let corrected =
+            (&before.goal_description, &before.instructions) != (&row.goal_description, &row.instructions);
+        if acts_by_itself(&before) && (corrected || !acts_by_itself(&row)) {
+            self.hand_over_automatic(&mut tx, row.conversation_id, "its goal was changed").await?;
         }
         if let Some(conversation) = store::lock_conversation(&mut tx, row.conversation_id).await? {
             self.reschedule_follow_up(&mut tx, &conversation, now).await?;

@@ -210,6 +210,8 @@ impl Gmail {
         found: &Found,
         now: Timestamp,
     ) -> Result<Made, Problem> {
+        // What waits was written for another mail, or is asked for by nobody any more.
+        store::make_stale(tx, case.conversation.id, now).await?;
         let mut row = found.wanted.row(found.proposal.clone(), ReplyState::Automatic, now);
         row.id = store::number(tx, "reply").await?;
         store::insert_reply(tx, &row).await?;

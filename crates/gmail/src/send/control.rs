@@ -54,6 +54,10 @@ impl Gmail {
         let now = self.now();
         let mut tx = self.db().begin().await?;
         let row = store::outbox(&mut tx, id).await?.filter(|row| row.user_id == user).ok_or_else(missing)?;
+        let conversation = match row.conversation_id.filter(|_| row.source == Source::Approved) {
+            Some(conversation) => store::lock_conversation(&mut tx, conversation).await?,
+            None => None,
+        };
         let ending = Ending {
             state: SendState::Cancelled,
             code: "cancelled",
@@ -66,6 +70,9 @@ impl Gmail {
             return Err(not_in(row.state, "only a mail that is held can be taken back"));
         }
         dispatch::cancel(&mut tx, now, &[dispatch_id(id, row.dispatch_no)]).await?;
+        if let Some(conversation) = &conversation {
+            self.waits_again(&mut tx, conversation, id).await?;
+        }
         tx.commit().await?;
         self.outbox_of(user, id).await
     }

@@ -221,6 +221,19 @@ impl Gmail {
         control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await
     }
 
+    /// The same where it stays right to answer, but a person is to do it: what is taken back waits for them.
+    pub(crate) async fn hand_over_automatic(
+        &self,
+        tx: &mut Tx,
+        conversation: i64,
+        reason: &str,
+    ) -> Result<(), db::DbError> {
+        let waiting = store::lock_automatic(tx, conversation).await?;
+        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await?;
+        let ids: Vec<String> = waiting.into_iter().map(|(id, ..)| id).collect();
+        store::reopen_replies_of(tx, &ids).await
+    }
+
     /// Whether a mail's readers are told how to refuse more: always where a machine writes; where a person does, if they
     /// say so, or if the mail goes to somebody who never wrote.
     async fn tells_how_to_refuse(

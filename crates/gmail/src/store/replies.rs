@@ -218,6 +218,35 @@ pub(crate) async fn settle_reply(
     .map(drop)
 }
 
+/// A reply that was to leave is waiting, or stale, again: its mail was taken back.
+pub(crate) async fn reopen_reply(tx: &mut Tx, id: i64, state: ReplyState, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_replies SET state = $2, outbox_id = NULL,
+                decided_at = CASE WHEN CAST($2 AS TEXT) = 'waiting' THEN NULL ELSE CAST($3 AS BIGINT) END
+             WHERE id = $1 AND state IN ('approved', 'automatic')"
+        ),
+        args![id, state, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// The same for those whose mails these are: they wait for a person.
+pub(crate) async fn reopen_replies_of(tx: &mut Tx, outbox_ids: &[String]) -> Result<()> {
+    for id in outbox_ids {
+        tx.exec(
+            sql!(
+                "UPDATE gmail_replies SET state = 'waiting', outbox_id = NULL, decided_at = NULL
+                 WHERE outbox_id = $1 AND state = 'automatic'"
+            ),
+            args![id],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// The conversation went on: what waits in it is stale. How many.
 pub(crate) async fn make_stale(tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<u64> {
     tx.exec(
@@ -371,6 +400,24 @@ pub(crate) async fn person_sent_since(conn: &mut Conn, conversation: i64, since:
             sql!(
                 "SELECT 1 FROM gmail_outbox WHERE conversation_id = $1 AND source IN ('person', 'approved')
                     AND state NOT IN ('failed', 'cancelled') AND created_at > $2 LIMIT 1"
+            ),
+            args![conversation, since],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether a mail that nobody looked at leaves just now, or left after `since`.
+pub(crate) async fn automatic_left_since(
+    conn: &mut Conn,
+    conversation: i64,
+    since: Timestamp,
+) -> Result<bool> {
+    let row: Option<(i64,)> = conn
+        .opt(
+            sql!(
+                "SELECT 1 FROM gmail_outbox WHERE conversation_id = $1 AND source IN ('auto_reply', 'follow_up')
+                    AND (state IN ('sending', 'unknown') OR state = 'sent' AND sent_at > $2) LIMIT 1"
             ),
             args![conversation, since],
         )

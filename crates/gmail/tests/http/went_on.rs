@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::google::{BRAND, CREATOR};
 
-use crate::talk::Talk;
+use crate::{
+    house::{good, refused},
+    talk::Talk,
+};
 
 /// Longer than automatic replies are held.
 const HELD: Duration = Duration::from_secs(61);
@@ -78,5 +81,63 @@ testkit::both! {
             .map(|d| d["rule"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!((talk.outbox().await.len(), rules.contains(&"answered_before".to_owned())), (1, true), "{rules:?}");
+    }
+
+    /// What was proposed while an automatic answer waited to leave is not sent beside it unseen.
+    async fn not_beside_what_left_by_itself(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({})).await;
+        talk.hears("Would March suit you?").await;
+        let made = talk.post("/recommended-reply/", json!({"conversation_id": talk.conversation})).await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.sent().await.len(), 1);
+        let path = format!("/recommended-reply/{}/approve/", made["id"]);
+        refused(&talk.house.post(&path, &talk.anna(), json!({})).await, 409, &[]);
+        talk.post(&path, json!({"force": true})).await;
+        talk.house.app.run_due().await;
+        assert_eq!(talk.sent().await.len(), 2);
+    }
+
+    /// Who takes an approved reply back may approve it again, in other words; the same call twice is one approval, another is
+    /// not.
+    async fn taken_back_it_waits_again(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"auto_reply": false})).await;
+        talk.hears("Would March suit you?").await;
+        let id = talk.replies("status=waiting").await[0]["id"].clone();
+        let path = format!("/recommended-reply/{id}/approve/");
+        let first = json!({"text": "March it is.", "hold_seconds": 60});
+        let outbox = talk.post(&path, first.clone()).await["outbox_id"].clone();
+        assert_eq!(talk.post(&path, first).await["outbox_id"], outbox);
+        refused(&talk.house.post(&path, &talk.anna(), json!({"text": "April!"})).await, 409, &[]);
+        talk.post(&format!("/outbox/{}/cancel/", outbox.as_str().unwrap()), json!({})).await;
+        let back = talk.get(&format!("/recommended-reply/{id}/")).await;
+        assert!(back["status"] == "waiting" && back["outbox_id"].is_null() && back["decided_at"].is_null(), "{back}");
+        talk.post(&path, json!({"text": "April!"})).await;
+        talk.house.app.run_due().await;
+        assert_eq!(talk.sent().await.len(), 1);
+    }
+
+    /// Whoever says that a person is to answer has what waits to leave by itself before them, unsent.
+    async fn switches_hand_it_over(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let goal = talk.goal(json!({})).await;
+        let anna = talk.anna();
+        let switches = [
+            (format!("/conversations/{}/", talk.conversation), json!({"held": true}), json!({"held": false})),
+            ("/credentials/1/".to_owned(), json!({"auto_reply": "off"}), json!({"auto_reply": "on"})),
+            (format!("/goals/{goal}/"), json!({"goal_description": "Agree on a video in May"}), json!({})),
+        ];
+        for (n, (path, off, on)) in switches.into_iter().enumerate() {
+            talk.hears(&format!("Would the {}th suit you?", n + 4)).await;
+            good(&talk.house.patch(&path, &anna, off).await);
+            let waiting = talk.replies("status=waiting").await;
+            assert!(waiting.len() == 1 && waiting[0]["outbox_id"].is_null(), "{path}: {waiting:?}");
+            talk.pass(HELD).await;
+            assert_eq!(talk.sent().await.len(), 0, "{path}");
+            if path.starts_with("/c") {
+                good(&talk.house.patch(&path, &anna, on).await);
+            }
+        }
     }
 }
