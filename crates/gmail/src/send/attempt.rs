@@ -438,7 +438,8 @@ impl Gmail {
             drop(tx);
             let reason =
                 format!("Gmail's answer was lost {MOST_SENDS} times, and the mailbox has no such mail");
-            return self.fail(&mail.row, "lost", &reason, false).await.map(Some);
+            // Tried again, it is looked for first.
+            return self.fail(&mail.row, "lost", &reason, true).await.map(Some);
         }
         if !store::give_back(&mut tx, &mail.row.id, fence, None, now).await? {
             return Ok(Some(Outcome::Done("a later attempt has it".to_owned())));
