@@ -89,12 +89,22 @@ impl Gmail {
             self.outbox_of(user, id).await?;
             return Err(Problem::rule("to", reason));
         }
+        let mut persons = Vec::new();
+        let row = store::outbox(&mut tx, id).await?.filter(|row| row.user_id == user);
+        if let Some(row) = row.filter(|row| matches!(row.source, Source::Person | Source::Approved)) {
+            let to = store::recipients_of(&mut tx, id).await?;
+            persons =
+                super::compose::concerned(&mut tx, &row.credential_key, row.conversation_id, &to).await?;
+        }
         if !store::retry_outbox(&mut tx, user, id, now).await? {
             drop(tx);
             let row = self.outbox_of(user, id).await?;
             return Err(not_in(row.state, "only a mail that failed can be tried again"));
         }
         let row = store::outbox(&mut tx, id).await?.ok_or_else(missing)?;
+        for conversation in persons {
+            self.person_wrote(&mut tx, conversation, now).await?;
+        }
         dispatch::enqueue(&mut tx, now, &[scheduled(&row, now)]).await?;
         tx.commit().await?;
         Ok(row)
