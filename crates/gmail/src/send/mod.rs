@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Gmail,
-    model::{SendState, Source, address_key},
+    model::{Direction, SendState, Source, address_key},
     store::{self, CredentialRow, MessageRow, OutboxRow},
 };
 
@@ -249,7 +249,8 @@ impl Gmail {
         if let Some(wanted) = wishes.unsubscribe {
             return Ok(wanted);
         }
-        if new.answers.is_some() {
+        // A follow-up answers a mail of ours: that nobody wrote is what it is about.
+        if new.answers.as_ref().is_some_and(|answered| answered.direction == Direction::In) {
             return Ok(false);
         }
         let to = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
