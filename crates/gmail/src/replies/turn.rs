@@ -1,7 +1,7 @@
 //! The dispatch kinds `gmail.turn` (a mail came) and `gmail.follow-up` (ours was not answered): decide, ask the assistant,
 //! decide again, and do it.
 
-use dispatch::{BoxFuture, Dispatch, Outcome, Single};
+use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
 use kernel::{Problem, ProblemKind, Timestamp};
 
 use super::{
@@ -42,6 +42,31 @@ impl Single for Replies {
                 Ok(Taken::Later(until)) => Outcome::Snooze { until, reason: "not before then".to_owned() },
                 Err(problem) => Outcome::Retry { reason: problem.message, after: None, in_doubt: false },
             }
+        })
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+
+    /// What could not be decided is on record, too.
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut db::Tx,
+        d: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, db::Result<()>> {
+        Box::pin(async move {
+            let Settled::Dead(reason) = end else { return Ok(()) };
+            let topic: Option<Topic> = d.payload.as_deref().and_then(|p| serde_json::from_str(p).ok());
+            let Some(topic) = topic else { return Ok(()) };
+            if store::conversation(tx, &topic.user, topic.conversation).await?.is_none() {
+                return Ok(());
+            }
+            let made = Made::no("gave_up", format!("it could not be decided: {reason}"));
+            store::insert_decision(tx, &made.decision(&topic, None, now)).await?;
+            Ok(())
         })
     }
 }
