@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use db::Tx;
 use google::{Message, Raw};
 use kernel::{Timestamp, terms};
-use mail::{Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, normal_form};
+use mail::{
+    Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, classify_foreign,
+    normal_form,
+};
 use serde_json::json;
 
 use super::{drain::Trouble, is_hidden};
@@ -130,13 +133,14 @@ impl Gmail {
         }
         let now = self.now();
         let raw = Raw { id: fetch.gmail_id.clone(), ..raw };
-        let (raw, read) = take_apart(raw, now).await?;
+        let (raw, mut read) = take_apart(raw, now).await?;
         let (id, ids) = (fetch.gmail_id.as_str(), [fetch.gmail_id.clone()]);
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, row).await?;
         if let Some(kept) = store::kept(&mut tx, &row.key, &ids).await?.into_iter().next() {
             store::label_message(&mut tx, &kept.key, &json!(raw.labels).to_string()).await?;
         } else {
+            self.unmask(&mut tx, &mut read).await?;
             let kind = Some(&read.classified.kind);
             let place =
                 self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
@@ -146,6 +150,24 @@ impl Gmail {
         }
         fetches::done(&mut tx, &row.key, &ids).await?;
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Every installation marks its mails: only what was written here is ours.
+    async fn unmask(&self, tx: &mut Tx, read: &mut Read) -> db::Result<()> {
+        if read.classified.machine != Machine::Hard(Hard::Ours) {
+            return Ok(());
+        }
+        let mark = read.mail.field(&OWN_MARK.to_ascii_lowercase()).map(str::trim).unwrap_or_default();
+        if store::outbox(tx, mark).await?.is_some() {
+            return Ok(());
+        }
+        for id in message_ids(&read.mail) {
+            if store::is_own_message_id(tx, &id).await? {
+                return Ok(());
+            }
+        }
+        read.classified = classify_foreign(&read.mail, &read.split, read.received_at);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ const MAILS: &[(&str, &str, &str, &str)] = &[
     ("delivery-report", include_str!("../mails/delivery-report.eml"), "no", "machine_hard"),
     ("receipt", include_str!("../mails/receipt.eml"), "no", "machine_hard"),
     ("spam-complaint", include_str!("../mails/spam-complaint.eml"), "no", "machine_hard"),
-    ("own-mark", include_str!("../mails/own-mark.eml"), "no", "own_mail"),
+    ("own-mark", include_str!("../mails/own-mark.eml"), "would_send", "dry_run"),
     ("sender-is-ours", include_str!("../mails/sender-is-ours.eml"), "no", "own_address"),
     ("reply-to-is-ours", include_str!("../mails/reply-to-is-ours.eml"), "no", "own_address"),
     ("two-authors", include_str!("../mails/two-authors.eml"), "no", "several_authors"),
