@@ -7,7 +7,7 @@ use google::{Message, Raw};
 use kernel::{Timestamp, terms};
 use mail::{
     Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, classify_foreign,
-    normal_form,
+    is_opt_out, normal_form,
 };
 use serde_json::json;
 
@@ -38,6 +38,8 @@ struct Place {
     own: Option<OwnSend>,
     /// It speaks of a mail of ours.
     reports: bool,
+    /// Its author may want no more mail, though there is no conversation with them.
+    may_refuse: bool,
 }
 
 fn direction(own: &OwnAddresses, labels: &[String], mail: &Incoming) -> Direction {
@@ -75,7 +77,7 @@ impl Gmail {
             return Ok(true);
         }
         let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
-        Ok(!place.conversations.is_empty())
+        Ok(!place.conversations.is_empty() || place.may_refuse)
     }
 
     async fn place_of(
@@ -117,6 +119,13 @@ impl Gmail {
                 place.reports = true;
                 place.conversations.extend(ours.conversation_id);
             }
+        }
+        if !outbound
+            && place.conversations.is_empty()
+            && let [author] = mail.from.as_slice()
+        {
+            place.may_refuse = is_opt_out(&mail.subject, "")
+                || store::has_written_to(tx, &row.user_id, &normal_form(&author.address)).await?;
         }
         Ok(place)
     }
@@ -186,7 +195,7 @@ impl Gmail {
         let mut conversations = lock(tx, &place.conversations).await?;
         if conversations.is_empty() {
             // What comes back of a mail that stands in no conversation concerns its recipients all the same.
-            if news && place.reports {
+            if news && (place.reports || place.may_refuse) {
                 self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;
             }
             return Ok(());
