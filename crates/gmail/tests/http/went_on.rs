@@ -140,4 +140,22 @@ testkit::both! {
             }
         }
     }
+
+    /// What the counterpart never saw is not shown to whoever writes to them.
+    async fn a_colleagues_mail_is_kept_from_the_assistant(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"auto_reply": false})).await;
+        talk.pass(Duration::from_secs(1)).await;
+        for (to, text) in [
+            (BRAND.to_owned(), "Between us: we may go up to 9000."),
+            (format!("{BRAND}, {CREATOR}"), "Hello to both of you."),
+        ] {
+            talk.deliver(json!({"from": "Colleague <colleague@example.org>", "to": to, "subject": "Re: Rates for a collab",
+                "text": text, "threadId": talk.thread().await})).await;
+        }
+        talk.sync().await;
+        talk.hears("Would March suit you?").await;
+        let asked = talk.brain.last();
+        assert!(!asked.contains("9000") && asked.contains("Hello to both") && asked.contains("March suit"), "{asked}");
+    }
 }
