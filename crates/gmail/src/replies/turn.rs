@@ -6,7 +6,7 @@ use kernel::{Problem, ProblemKind, Timestamp};
 
 use super::{
     decide::{About, Ruling, decide},
-    gate::{Proposal, gate, is_near_identical},
+    gate::{Proposal, consents, gate, is_near_identical},
     letter::Letter,
     propose::Wanted,
     snapshot::{Case, Topic},
@@ -144,6 +144,9 @@ impl Gmail {
         let proposal = self.propose(&wanted).await?;
         let confidence = self.0.config.replies.confidence;
         let mut found = gate(&proposal, None, confidence);
+        if found.is_none() && topic.about() == About::Answer {
+            found = consents(&proposal, &words);
+        }
         if auto && found.is_none() && topic.about() == About::Answer && !words.trim().is_empty() {
             let owner = &wanted.conversation.user_id;
             let feeling = self.0.assistant.analyse(owner, &words).await.value.sentiment;
