@@ -176,6 +176,7 @@ CREATE TABLE gmail_messages (
 );
 CREATE INDEX gmail_messages_thread ON gmail_messages (credential_key, thread_id, received_at);
 CREATE INDEX gmail_messages_rfc ON gmail_messages (credential_key, rfc_message_id);
+CREATE INDEX gmail_messages_everywhere ON gmail_messages (rfc_message_id);
 
 CREATE TABLE gmail_links (
     conversation_id BIGINT NOT NULL,

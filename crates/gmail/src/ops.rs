@@ -92,6 +92,12 @@ impl Gmail {
             auto_reply: auto_reply.unwrap_or(row.auto_reply),
             ..row
         };
+        if auto_reply.is_some_and(|mode| mode != AutoReply::On) {
+            for conversation in store::lock_conversations_of(&mut tx, &row.key).await? {
+                self.hand_over_automatic(&mut tx, conversation, "automatic replies were switched off")
+                    .await?;
+            }
+        }
         store::set_behaviour(&mut tx, id, (row.daily_cap, row.auto_reply), self.now()).await?;
         // A higher cap may let go what waits.
         self.wake_outbox(&mut tx, &row.key).await?;

@@ -24,7 +24,8 @@ mod write;
 
 pub use address::{Mailbox, OwnAddresses, is_same_mailbox, normal_form};
 pub use classify::{
-    BouncedRecipient, Classified, Hard, Kind, Machine, OWN_MARK, Soft, classify, is_opt_out, return_date,
+    BouncedRecipient, Classified, Hard, Kind, Machine, OWN_MARK, Soft, classify, classify_foreign,
+    is_opt_out, return_date,
 };
 pub use quote::Split;
 pub use read::{Attachment, Incoming, MAX_DEPTH, MAX_PARTS, MAX_SIZE, MAX_TEXT, Unreadable};

@@ -161,6 +161,9 @@ impl Gmail {
         let row = store::lock_conversation(&mut tx, id).await?;
         let mut row = row.filter(|row| row.user_id == caller.id()).ok_or_else(missing)?;
         row.kb_id = kb.unwrap_or(row.kb_id);
+        if patch.held == Some(true) && !row.held {
+            self.hand_over_automatic(&mut tx, id, "a person answers in this conversation").await?;
+        }
         row.held = patch.held.unwrap_or(row.held);
         row.updated_at = self.now();
         store::update_conversation(&mut tx, &row, row.updated_at).await?;

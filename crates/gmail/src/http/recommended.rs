@@ -6,15 +6,15 @@ use accounts::Caller;
 use axum::extract::State;
 use httpkit::{BareReply, Body, Listed, OptionalBody, Query, StatusRefusals, bare, text};
 use kernel::Timestamp;
-use mail::Mailbox;
+use mail::{Mailbox, OwnAddresses};
 use serde::{Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
 use super::{Number, query};
 use crate::{
     Gmail,
-    model::{Direction, ReplyState},
-    replies::{Approval, Asked, FactUsed, LONGEST_HOLD, Recommended, mailboxes},
+    model::ReplyState,
+    replies::{Approval, Asked, FactUsed, LONGEST_HOLD, Recommended, of_everybody, shown_to},
     store::{self, ReplyRow, WhichReplies},
 };
 
@@ -119,22 +119,10 @@ fn last_message(shown: &Recommended) -> Option<LastMessage> {
     })
 }
 
-/// To whom an answer would go, as far as the mail says.
-fn to(shown: &Recommended) -> Vec<String> {
-    let answered = match shown.direction {
-        Some(Direction::In) => {
-            let reply_to = mailboxes(shown.reply_to.as_deref().unwrap_or_default());
-            let reply_to: Vec<String> = reply_to.into_iter().map(|mailbox| mailbox.address).collect();
-            if reply_to.is_empty() { shown.from_address.iter().cloned().collect() } else { reply_to }
-        }
-        Some(Direction::Out) | None => Vec::new(),
-    };
-    if answered.is_empty() { shown.counterpart.iter().cloned().collect() } else { answered }
-}
-
-impl From<Recommended> for ReplyInfo {
-    fn from(shown: Recommended) -> Self {
-        let (last_message, to) = (last_message(&shown), to(&shown));
+impl ReplyInfo {
+    /// As it is shown where these are the addresses of the installation.
+    fn of(shown: Recommended, own: &OwnAddresses) -> Self {
+        let (last_message, to) = (last_message(&shown), shown_to(&shown, own));
         let row = shown.reply;
         let goal = row.goal_id.zip(shown.goal).map(|(id, description)| GoalShort { id, description });
         Self {
@@ -180,7 +168,9 @@ pub(super) async fn recommend_reply(
         instructions: f.optional::<text::Lines<INSTRUCTIONS>>("custom_instructions").map(|text| text.0),
     };
     f.finish()?;
-    bare(gmail.recommend(caller.id(), asked).await?.into())
+    let shown = gmail.recommend(caller.id(), asked).await?;
+    let own = of_everybody(&mut gmail.db().read().await?).await?;
+    bare(ReplyInfo::of(shown, &own))
 }
 
 /// List recommended replies
@@ -203,7 +193,8 @@ pub(super) async fn list_recommended_replies(
     f.finish()?;
     let mut conn = gmail.db().read().await?;
     let (rows, count) = store::replies(&mut conn, caller.id(), which, (page.size, page.offset())).await?;
-    bare(Listed { results: rows.into_iter().map(ReplyInfo::from).collect(), count })
+    let own = of_everybody(&mut conn).await?;
+    bare(Listed { results: rows.into_iter().map(|shown| ReplyInfo::of(shown, &own)).collect(), count })
 }
 
 /// Get a recommended reply
@@ -215,7 +206,9 @@ pub(super) async fn get_recommended_reply(
     caller: Caller,
     Number(id): Number,
 ) -> BareReply<ReplyInfo> {
-    bare(gmail.recommended(caller.id(), id).await?.into())
+    let shown = gmail.recommended(caller.id(), id).await?;
+    let own = of_everybody(&mut gmail.db().read().await?).await?;
+    bare(ReplyInfo::of(shown, &own))
 }
 
 /// How a reply is approved.

@@ -5,10 +5,15 @@ use dispatch::NewDispatch;
 use kernel::{Timestamp, time::days};
 use mail::{Classified, Incoming, Kind, is_same_mailbox};
 
-use super::{follow::subject, letter::is_theirs, snapshot::Topic, turn::TURN};
+use super::{
+    follow::subject,
+    letter::is_theirs,
+    snapshot::{Topic, is_answer, last_word},
+    turn::TURN,
+};
 use crate::{
     Gmail,
-    model::{Direction, Source},
+    model::{Direction, MailKind, Source},
     store::{self, ConversationRow, CredentialRow, MessageRow},
 };
 
@@ -33,9 +38,11 @@ impl Gmail {
             if message.direction == Direction::Out {
                 self.went(tx, &conversation, message, now).await?;
             } else {
-                store::make_stale(tx, id, now).await?;
-                self.take_back_automatic(tx, id, "a newer mail came").await?;
-                self.heard(tx, credential, &conversation, (message, classified), now).await?;
+                let reported = self.heard(tx, credential, &conversation, (message, classified), now).await?;
+                if reported || self.overtakes(tx, &conversation, message).await? {
+                    store::make_stale(tx, id, now).await?;
+                    self.take_back_automatic(tx, id, "a newer mail came").await?;
+                }
                 self.schedule_turn(tx, &conversation, message, mail, now).await?;
             }
         }
@@ -46,6 +53,23 @@ impl Gmail {
     pub(crate) async fn person_wrote(&self, tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<()> {
         store::make_stale(tx, conversation, now).await?;
         self.take_back_automatic(tx, conversation, "a person wrote").await.map(drop)
+    }
+
+    /// Whether what waits in a conversation is not right any more because of a mail that came. A machine's mail, or somebody
+    /// else's in the thread, leaves what waits for the counterpart as right as it was; and what turns up late changes nothing
+    /// of what answers a newer one, unless it refuses more mail.
+    async fn overtakes(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        message: &MessageRow,
+    ) -> Result<bool> {
+        if !is_answer(conversation, message) {
+            return Ok(false);
+        }
+        let last = last_word(tx, conversation).await?;
+        let late = last.is_some_and(|last| last.received_at > message.received_at);
+        Ok(!late || message.kind == MailKind::OptOut)
     }
 
     /// A mail of ours is in the mailbox.
@@ -72,7 +96,8 @@ impl Gmail {
         self.schedule_follow_up(tx, conversation, message, now).await
     }
 
-    /// What a mail says of the counterpart: they are back, away, or want nothing more.
+    /// What a mail says of the counterpart: they are back, away, or want nothing more. Whether it is a report about a mail of
+    /// ours that stops what goes out.
     async fn heard(
         &self,
         tx: &mut Tx,
@@ -80,33 +105,36 @@ impl Gmail {
         conversation: &ConversationRow,
         (message, classified): (&MessageRow, &Classified),
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let theirs = is_theirs(conversation, message);
         match &classified.kind {
             Kind::Reply if theirs => {
                 store::reset_follow_ups(tx, conversation.id, now).await?;
-                store::set_away(tx, conversation.id, None, now).await
+                store::set_away(tx, conversation.id, None, now).await?;
             }
             Kind::OutOfOffice { until } if theirs => {
                 let named = until.and_then(|day| Timestamp::of_date(&day.to_string()).ok());
                 let until = named.unwrap_or_else(|| message.received_at.plus(days(7)));
-                store::set_away(tx, conversation.id, Some(until), now).await
+                store::set_away(tx, conversation.id, Some(until), now).await?;
             }
-            Kind::OptOut if theirs => store::hold_conversation(tx, conversation.id, now).await,
+            Kind::OptOut if theirs => store::hold_conversation(tx, conversation.id, now).await?,
             Kind::Bounce { recipients, original_message_id } => {
                 let dead = recipients.iter().any(|r| {
                     r.permanent
                         && (r.address.is_empty() || is_same_mailbox(&r.address, &conversation.address))
                 });
-                self.hold_if_ours(tx, credential, conversation, (dead, original_message_id.as_deref()), now)
-                    .await
+                return self
+                    .hold_if_ours(tx, credential, conversation, (dead, original_message_id.as_deref()), now)
+                    .await;
             }
             Kind::Complaint { original_message_id, .. } => {
-                self.hold_if_ours(tx, credential, conversation, (true, original_message_id.as_deref()), now)
-                    .await
+                return self
+                    .hold_if_ours(tx, credential, conversation, (true, original_message_id.as_deref()), now)
+                    .await;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(false)
     }
 
     /// A report about a mail of ours stops what goes out by itself; what anybody else claims does not.
@@ -117,14 +145,14 @@ impl Gmail {
         conversation: &ConversationRow,
         (stops, original): (bool, Option<&str>),
         now: Timestamp,
-    ) -> Result<()> {
-        let Some(original) = original.filter(|_| stops) else { return Ok(()) };
+    ) -> Result<bool> {
+        let Some(original) = original.filter(|_| stops) else { return Ok(false) };
         let ours = store::is_own_message_id(tx, original).await?
             || store::is_sent_by(tx, &credential.key, original).await?;
         if ours {
             store::hold_conversation(tx, conversation.id, now).await?;
         }
-        Ok(())
+        Ok(ours)
     }
 
     /// A conversation that has a goal gets its turn.

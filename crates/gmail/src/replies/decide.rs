@@ -16,6 +16,9 @@ use crate::{
     store::AutomaticCounts,
 };
 
+const QUARTER: Duration = Duration::from_secs(900);
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// What a rule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ruling {
@@ -76,6 +79,8 @@ pub(crate) struct Snapshot {
     pub(crate) newest: bool,
     /// Whether a person wrote after it, be it that it has not left yet.
     pub(crate) person_wrote: bool,
+    /// A follow-up whose time was before its goal, or long ago.
+    pub(crate) overdue: bool,
     pub(crate) counts: AutomaticCounts,
 }
 
@@ -234,9 +239,17 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
     if s.held {
         return no("held", "a person answers in this conversation");
     }
+    let mut after = None;
     match s.lead {
         Lead::Nothing => return no("no_goal", "the conversation has no active goal"),
-        Lead::Over => return no("goal_over", "the goal is reached, or cannot be reached any more"),
+        Lead::Over if s.about == About::FollowUp => {
+            return no("goal_over", "the goal is reached, or cannot be reached any more");
+        }
+        // The counterpart writes on, and somebody should know what to say.
+        Lead::Over => {
+            let reason = "the goal is reached, or cannot be reached any more";
+            after = Some(Ruling::Waits("goal_over", reason.to_owned()));
+        }
         Lead::Goal { .. } => {}
     }
     if s.person_wrote {
@@ -251,12 +264,21 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
     {
         return Some(Ruling::Later(on_a_working_day(until.plus(days(1)))));
     }
+    if after.is_some() {
+        return after;
+    }
     let elsewhere = s.mail.reply_to.iter().find(|address| normal_form(address) != s.counterpart);
     if s.lead == (Lead::Goal { auto_reply: false }) {
         return Some(Ruling::Waits("approval", "the goal asks for a person's approval".to_owned()));
     }
     if s.mode == AutoReply::Off {
         return Some(Ruling::Waits("switched_off", "automatic replies are switched off".to_owned()));
+    }
+    if s.about == About::FollowUp && s.overdue {
+        return Some(Ruling::Waits(
+            "overdue",
+            "its time was before the goal was set, or long ago".to_owned(),
+        ));
     }
     match elsewhere {
         Some(address) if s.about == About::Answer => {
@@ -266,18 +288,30 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
     }
 }
 
-/// 7: how much went out already.
+/// 7: how much went out already. What is over a cap of the thread or the counterpart waits for a person; what the account or
+/// the installation cannot send now is looked at again, until the mail is too old for that.
 fn caps(s: &Snapshot, config: &ReplyConfig) -> Option<Ruling> {
     let c = &s.counts;
+    let over = |count: i64, cap: i64, what: &str| {
+        (count >= cap).then(|| format!("{count} mails went out by themselves {what}; {cap} may"))
+    };
     for (rule, count, cap, what) in [
         ("thread_cap", c.thread, config.per_thread, "in this thread"),
         ("contact_cap", c.contact, config.per_contact, "to this counterpart in 24 hours"),
-        ("account_hour_cap", c.hour, config.per_hour, "by this account in an hour"),
-        ("account_day_cap", c.day, config.per_day, "by this account in 24 hours"),
-        ("global_cap", c.all, config.global, "by all accounts in 24 hours"),
     ] {
-        if count >= cap {
-            return no(rule, format!("{count} mails went out by themselves {what}; {cap} may"));
+        if let Some(reason) = over(count, cap, what) {
+            return Some(Ruling::Waits(rule, reason));
+        }
+    }
+    for (rule, count, cap, what, pause) in [
+        ("account_hour_cap", c.hour, config.per_hour, "by this account in an hour", QUARTER),
+        ("account_day_cap", c.day, config.per_day, "by this account in 24 hours", HOUR),
+        ("global_cap", c.all, config.global, "by all accounts in 24 hours", HOUR),
+    ] {
+        if let Some(reason) = over(count, cap, what) {
+            let again = s.now.plus(pause);
+            let too_late = s.about == About::Answer && again.since(s.mail.received_at) > config.max_age;
+            return Some(if too_late { Ruling::Waits(rule, reason) } else { Ruling::Later(again) });
         }
     }
     let next = c.last_in_thread?.plus(config.min_gap);

@@ -42,6 +42,7 @@ fn good() -> Snapshot {
         lead: Lead::Goal { auto_reply: true },
         newest: true,
         person_wrote: false,
+        overdue: false,
         counts: AutomaticCounts::default(),
     }
 }
@@ -121,6 +122,9 @@ fn every_rule_of_an_answer() {
     with("held", |s| s.held = true);
     with("no_goal", |s| s.lead = Lead::Nothing);
     with("goal_over", |s| s.lead = Lead::Over);
+    let mut s = good();
+    s.lead = Lead::Over;
+    assert!(matches!(decide(&s, &ReplyConfig::default()), Ruling::Waits("goal_over", _)));
     with("person_wrote", |s| s.person_wrote = true);
     with("not_newest", |s| s.newest = false);
     with("approval", |s| s.lead = Lead::Goal { auto_reply: false });
@@ -130,9 +134,18 @@ fn every_rule_of_an_answer() {
     // 7
     with("thread_cap", |s| s.counts.thread = 5);
     with("contact_cap", |s| s.counts.contact = 3);
-    with("account_hour_cap", |s| s.counts.hour = 20);
-    with("account_day_cap", |s| s.counts.day = 100);
-    with("global_cap", |s| s.counts.all = 1000);
+    for (rule, over) in [
+        ("account_hour_cap", (|c| c.hour = 20) as fn(&mut AutomaticCounts)),
+        ("account_day_cap", |c| c.day = 100),
+        ("global_cap", |c| c.all = 1000),
+    ] {
+        with("later", |s| over(&mut s.counts));
+        // By the time that there is room it would be too old.
+        with(rule, |s| {
+            over(&mut s.counts);
+            s.mail.received_at = NOW.minus(Duration::from_secs(24 * 3600 - 800));
+        });
+    }
     with("later", |s| s.counts.last_in_thread = Some(NOW.minus(Duration::from_secs(599))));
     with("yes", |s| s.counts.last_in_thread = Some(NOW.minus(Duration::from_secs(600))));
 }
@@ -182,6 +195,7 @@ fn every_rule_of_a_follow_up() {
     with("later", |s| s.away_until = Some(NOW));
     with("yes", |s| s.away_until = Some(NOW.minus(days(1))));
     with("approval", |s| s.lead = Lead::Goal { auto_reply: false });
+    with("overdue", |s| s.overdue = true);
     with("contact_cap", |s| s.counts.contact = 3);
 }
 

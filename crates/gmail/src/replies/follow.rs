@@ -29,6 +29,22 @@ pub(super) fn next(goal: &GoalRow, sent_at: Timestamp) -> Option<(i64, Timestamp
     Some((goal.follow_ups_sent + 1, on_a_working_day(due)))
 }
 
+/// So much too late a follow-up still goes out by itself.
+const LATEST: std::time::Duration = days(3);
+
+/// Whether a follow-up of a mail of this time is one that its owner cannot have meant to leave by itself now: it was due
+/// before they set the goal, or long ago. Who is away is waited for.
+pub(super) fn is_overdue(
+    goal: &GoalRow,
+    sent_at: Timestamp,
+    away_until: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let Some((_, due)) = next(goal, sent_at) else { return false };
+    let awaited = away_until.map_or(due, |until| on_a_working_day(until.plus(days(1))).max(due));
+    due < goal.created_at || now > awaited.plus(LATEST)
+}
+
 impl Case {
     /// Whether this follow-up is the goal's next, at this time: the goal may have been changed since it was scheduled.
     pub(super) fn is_its_time(&self, topic: &Topic, due_at: Timestamp) -> bool {
@@ -47,7 +63,8 @@ impl Gmail {
         message: &MessageRow,
         now: Timestamp,
     ) -> Result<()> {
-        if message.direction == Direction::In {
+        // Before the past is known, somebody may have answered long ago.
+        if message.direction == Direction::In || conversation.backfilled_at.is_none() {
             return Ok(());
         }
         let Some(goal) = store::leading_goal(tx, conversation.id).await? else { return Ok(()) };
@@ -68,19 +85,19 @@ impl Gmail {
             subject,
             destination: "assistant".to_owned(),
             payload: serde_json::to_string(&topic).ok(),
-            due_at: due_at.max(now),
+            due_at: on_a_working_day(due_at.max(now)),
         };
         dispatch::enqueue(tx, now, &[follow_up]).await.map(drop)
     }
 
     /// The same for a conversation's newest mail: its goals have changed.
-    pub(super) async fn reschedule_follow_up(
+    pub(crate) async fn reschedule_follow_up(
         &self,
         tx: &mut Tx,
         conversation: &ConversationRow,
         now: Timestamp,
     ) -> Result<()> {
-        match last_word(tx, conversation.id).await? {
+        match last_word(tx, conversation).await? {
             Some(last) => self.schedule_follow_up(tx, conversation, &last, now).await,
             None => Ok(()),
         }

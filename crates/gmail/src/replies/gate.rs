@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use assistant::{Foreign, GoalProgress, Sentiment, SuggestedReply, foreign, links};
+use assistant::{Foreign, GoalProgress, Sentiment, SuggestedReply, foreign, links, names_new_amount};
 
 /// An answer that the assistant made.
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ pub(crate) fn gate(
     }
     let ground: Vec<&str> = p.ground.iter().map(String::as_str).collect();
     let strange = foreign(text, &ground);
-    if strange.contains(&Foreign::Price) {
+    if strange.contains(&Foreign::Price) || names_new_amount(text, &ground) {
         return Some(("money", "it names an amount that neither the goal nor the facts do".to_owned()));
     }
     if strange.contains(&Foreign::Contact) {
@@ -138,6 +138,42 @@ pub(crate) fn gate(
         return Some(("personal_data", format!("it speaks of personal data or payment («{word}»)")));
     }
     binds(&LEGAL).map(|word| ("legal", format!("it may bind somebody («{word}»)")))
+}
+
+/// Words of consent.
+const CONSENT: [&str; 22] = [
+    "deal",
+    "agree",
+    "accept",
+    "confirm",
+    "sounds good",
+    "works for",
+    "that works",
+    "fine with",
+    "happy with",
+    "no problem",
+    "we can do",
+    "yes",
+    "ok",
+    "sure",
+    "成交",
+    "没问题",
+    "同意",
+    "接受",
+    "可以",
+    "好的",
+    "确认",
+    "就这样",
+];
+
+/// Why a person must look at a proposal that consents to what the mail that it answers asks for: an amount that its owner did
+/// not give.
+pub(crate) fn consents(p: &Proposal, answered: &str) -> Option<(&'static str, String)> {
+    let ground: Vec<&str> = p.ground.iter().map(String::as_str).collect();
+    let said = p.suggested.recommended_reply.to_lowercase();
+    let word = CONSENT.iter().find(|word| has_word(&said, word))?;
+    names_new_amount(answered, &ground)
+        .then(|| ("money", format!("it may agree («{word}») to an amount that the other side named")))
 }
 
 fn reason(given: &str, otherwise: &str) -> String {
@@ -278,6 +314,22 @@ mod tests {
         assert_eq!(with(|p| p.degraded = true), Some("degraded"));
         assert_eq!(with(|p| p.removed_links = vec!["http://x.example".to_owned()]), Some("links"));
         assert_eq!(rule(&proposal(good), Some(Sentiment::Negative)), Some("negative"));
+    }
+
+    #[test]
+    fn nobody_agrees_to_a_price_unseen() {
+        let rule = |text: &str, answered: &str| consents(&proposal(text), answered).map(|(rule, _)| rule);
+        assert_eq!(rule("Deal! Shall we start in March?", "I charge 900 USD."), Some("money"));
+        assert_eq!(rule("没问题，三月见。", "我的报价是2万元。"), Some("money"));
+        assert_eq!(rule("Deal! Shall we start in March?", "I charge 500 USD."), None);
+        assert_eq!(rule("Let me ask my team.", "I charge 900 USD."), None);
+        for text in ["We pay USD 900.", "We pay $500k.", "500欧元", "five hundred dollars"] {
+            assert_eq!(
+                super::gate(&proposal(text), None, 0.7).map(|(rule, _)| rule),
+                Some("money"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

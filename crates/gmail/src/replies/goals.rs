@@ -7,7 +7,7 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Gmail,
     model::GoalState,
-    store::{self, GoalRow, ReplyRow},
+    store::{self, ConversationRow, GoalRow, ReplyRow},
 };
 
 /// So many goals may a conversation have.
@@ -100,11 +100,13 @@ impl Gmail {
     ) -> Result<GoalRow, Problem> {
         let (mut tx, mut row) = self.locked_goal(user, id).await?;
         let now = self.now();
-        let acted = acts_by_itself(&row);
+        let before = row.clone();
         change.apply(&mut row, now);
         store::update_goal(&mut tx, &row).await?;
-        if acted && !acts_by_itself(&row) {
-            self.take_back_automatic(&mut tx, row.conversation_id, "its goal was switched off").await?;
+        let corrected =
+            (&before.goal_description, &before.instructions) != (&row.goal_description, &row.instructions);
+        if acts_by_itself(&before) && (corrected || !acts_by_itself(&row)) {
+            self.hand_over_automatic(&mut tx, row.conversation_id, "its goal was changed").await?;
         }
         if let Some(conversation) = store::lock_conversation(&mut tx, row.conversation_id).await? {
             self.reschedule_follow_up(&mut tx, &conversation, now).await?;
@@ -135,32 +137,42 @@ impl Gmail {
         Ok((tx, row))
     }
 
-    /// A reply of a goal is on its way: how far that brings it.
-    pub(super) async fn went_out(
+    /// A mail of the outbox has left, whose conversation is locked: how far that brings the goal of the reply that it was.
+    pub(crate) async fn reply_left(
         &self,
         tx: &mut Tx,
-        mut goal: GoalRow,
-        reply: &ReplyRow,
+        conversation: &ConversationRow,
+        outbox_id: &str,
         now: Timestamp,
     ) -> Result<(), DbError> {
-        if reply.step.is_some() {
-            goal.follow_ups_sent += 1;
-        }
-        let progress = match GoalProgress::parse(&reply.progress) {
-            Some(GoalProgress::Progress) => Some(GoalState::Advanced),
-            Some(GoalProgress::Reached) => Some(GoalState::Reached),
-            Some(GoalProgress::Impossible) => Some(GoalState::Failed),
-            Some(GoalProgress::None) | None => None,
-        };
-        if let Some(progress) = progress.filter(|_| !goal.progress.is_final()) {
-            goal.progress = progress;
-            goal.progress_note =
-                Some(format!("by reply {}: {}", reply.id, reply.reason)).filter(|n| n.len() < 2000);
-            goal.reached_at = (progress == GoalState::Reached).then_some(now);
-        }
-        goal.updated_at = now;
-        store::update_goal(tx, &goal).await
+        let Some(reply) = store::reply_of_send(tx, outbox_id).await? else { return Ok(()) };
+        let Some(goal) = reply.goal_id else { return Ok(()) };
+        let Some(goal) = store::goal(tx, &reply.user_id, goal).await? else { return Ok(()) };
+        advance(tx, goal, &reply, now).await?;
+        // The mailbox may have told of the mail before.
+        self.reschedule_follow_up(tx, conversation, now).await
     }
+}
+
+/// What a reply that left does to its goal.
+async fn advance(tx: &mut Tx, mut goal: GoalRow, reply: &ReplyRow, now: Timestamp) -> Result<(), DbError> {
+    if reply.step.is_some() {
+        goal.follow_ups_sent += 1;
+    }
+    let progress = match GoalProgress::parse(&reply.progress) {
+        Some(GoalProgress::Progress) => Some(GoalState::Advanced),
+        Some(GoalProgress::Reached) => Some(GoalState::Reached),
+        Some(GoalProgress::Impossible) => Some(GoalState::Failed),
+        Some(GoalProgress::None) | None => None,
+    };
+    if let Some(progress) = progress.filter(|_| !goal.progress.is_final()) {
+        goal.progress = progress;
+        goal.progress_note =
+            Some(format!("by reply {}: {}", reply.id, reply.reason)).filter(|n| n.len() < 2000);
+        goal.reached_at = (progress == GoalState::Reached).then_some(now);
+    }
+    goal.updated_at = now;
+    store::update_goal(tx, &goal).await
 }
 
 /// Whether anything goes out for a goal by itself.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     model::{Direction, address_key},
-    store::{self, ConversationRow, CredentialRow, MessageRow},
+    store::{self, ConversationRow, CredentialRow, MessageRow, ShownReply},
 };
 
 /// An answer's envelope.
@@ -81,24 +81,43 @@ impl Letter {
         let written_to = mailboxes(&m.to_list).into_iter().chain(mailboxes(&m.cc_list)).find(is_accepted);
         let from = written_to.map(|mailbox| Mailbox { name: None, ..mailbox });
         let author = Mailbox { name: m.from_name.clone(), address: m.from_address.clone() };
-        let mut answered = mailboxes(&m.reply_to);
-        if answered.is_empty() {
-            answered.push(author);
-        }
-        let mut seen: Vec<String> = Vec::new();
-        let mut to: Vec<Mailbox> = Vec::new();
-        for mailbox in answered {
-            let form = normal_form(&mailbox.address);
-            if mailbox.address.contains('@') && !own.contains(&mailbox.address) && !seen.contains(&form) {
-                seen.push(form);
-                to.push(mailbox);
-            }
-        }
-        if to.is_empty() {
-            to.push(counterpart);
-        }
-        Self { from, to, subject }
+        Self { from, to: answered_to(&m.reply_to, author, counterpart, own), subject }
     }
+}
+
+/// To whom the answer to a mail goes: where it asks for answers, or its author; never ourselves, and to the counterpart where
+/// nobody is left.
+fn answered_to(reply_to: &str, author: Mailbox, counterpart: Mailbox, own: &OwnAddresses) -> Vec<Mailbox> {
+    let mut answered = mailboxes(reply_to);
+    if answered.is_empty() {
+        answered.push(author);
+    }
+    let mut seen: Vec<String> = Vec::new();
+    let mut to: Vec<Mailbox> = Vec::new();
+    for mailbox in answered {
+        let form = normal_form(&mailbox.address);
+        if mailbox.address.contains('@') && !own.contains(&mailbox.address) && !seen.contains(&form) {
+            seen.push(form);
+            to.push(mailbox);
+        }
+    }
+    if to.is_empty() {
+        to.push(counterpart);
+    }
+    to
+}
+
+/// To whom a proposal would go, as [`Letter::to`] has it.
+pub(crate) fn shown_to(shown: &ShownReply, own: &OwnAddresses) -> Vec<String> {
+    let Some(counterpart) = shown.counterpart.as_deref().map(Mailbox::new) else { return Vec::new() };
+    let to = match (&shown.from_address, shown.direction) {
+        (Some(author), Some(Direction::In)) => {
+            let reply_to = shown.reply_to.as_deref().unwrap_or_default();
+            answered_to(reply_to, Mailbox::new(author), counterpart, own)
+        }
+        _ => vec![counterpart],
+    };
+    to.into_iter().map(|mailbox| mailbox.address).collect()
 }
 
 /// Whether a mail is from the conversation's counterpart.

@@ -25,7 +25,7 @@ mod still;
 mod turn;
 
 pub(crate) use goals::{GoalChange, NewGoal, days_of};
-pub(crate) use letter::mailboxes;
+pub(crate) use letter::{of_everybody, shown_to};
 pub(crate) use propose::FactUsed;
 pub(crate) use queue::{Approval, Asked, LONGEST_HOLD, Recommended};
 pub use turn::{FOLLOW_UP, Replies, TURN};

@@ -2,10 +2,14 @@
 
 use assistant::{Answered, Fact, Goal, Message, ReplyRequest, SuggestedReply, kb::Decision};
 use kernel::{Problem, ProblemKind, Timestamp};
+use mail::normal_form;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::gate::{Proposal, strip_links};
+use super::{
+    gate::{Proposal, strip_links},
+    letter::addresses,
+};
 use crate::{
     Gmail,
     model::{Direction, MailKind, ReplyState},
@@ -67,7 +71,7 @@ impl Gmail {
                 priority: goal.priority.to_string(),
             }),
             instructions,
-            messages: shown(mails, message.as_ref()),
+            messages: shown(mails, message.as_ref(), &conversation.address),
             facts: facts.clone(),
         };
         let answered = self.0.assistant.reply(&conversation.user_id, request).await;
@@ -156,13 +160,14 @@ fn json(list: &impl Serialize) -> String {
     serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
 }
 
-/// A conversation as the assistant sees it, the oldest first: up to the mail that is answered, without machines' reports.
-fn shown(newest_first: Vec<MessageRow>, answered: Option<&MessageRow>) -> Vec<Message> {
+/// A conversation as the assistant sees it, the oldest first: up to the mail that is answered, without machines' reports, and
+/// without what the counterpart never saw, such as a mail forwarded to a colleague, for an answer may repeat what it says.
+fn shown(newest_first: Vec<MessageRow>, answered: Option<&MessageRow>, counterpart: &str) -> Vec<Message> {
     let is_shown = |m: &MessageRow| {
         let asked = answered.is_some_and(|a| a.key == m.key);
         let words = m.direction == Direction::Out || matches!(m.kind, MailKind::Reply | MailKind::OptOut);
         let later = answered.is_some_and(|a| (m.received_at, &m.key) > (a.received_at, &a.key));
-        (words || asked) && !later
+        (words && saw(m, counterpart) || asked) && !later
     };
     let mut kept: Vec<MessageRow> = newest_first.into_iter().filter(is_shown).collect();
     if let Some(a) = answered
@@ -177,6 +182,12 @@ fn shown(newest_first: Vec<MessageRow>, answered: Option<&MessageRow>) -> Vec<Me
         text: m.new_text.chars().take(MOST_CHARS).collect(),
     };
     kept.into_iter().rev().map(message).collect()
+}
+
+/// Whether a mail is from or to the counterpart, in normal form.
+fn saw(m: &MessageRow, counterpart: &str) -> bool {
+    let those = addresses(&m.to_list).into_iter().chain(addresses(&m.cc_list));
+    those.chain([m.from_address.clone()]).any(|address| normal_form(&address) == counterpart)
 }
 
 /// The assistant's answer as it may be shown: without what no reader sees, and without links that nobody gave.

@@ -5,12 +5,13 @@ use kernel::{Problem, ProblemKind, time::days};
 use super::{
     letter::{Letter, of_everybody},
     propose::Wanted,
+    snapshot::last_word,
     turn::answer_of,
 };
 use crate::{
     Gmail,
     model::{Direction, ReplyState, Source},
-    store::{self, ConversationRow, CredentialRow, GoalRow, MessageRow, ReplyRow, ShownReply, WhichReplies},
+    store::{self, ConversationRow, CredentialRow, MessageRow, ReplyRow, ShownReply, WhichReplies},
 };
 
 /// The longest time that an approved reply can be taken back.
@@ -118,7 +119,10 @@ impl Gmail {
             store::lock_conversation(&mut tx, seen.conversation_id).await?.ok_or_else(missing)?;
         let mut row = store::reply(&mut tx, user, id).await?.ok_or_else(missing)?;
         if row.state == ReplyState::Approved {
-            return Ok(row);
+            return how
+                .is_same(&row)
+                .then_some(row)
+                .ok_or_else(|| conflict("it was approved with other words"));
         }
         let credential = store::credential_by_key(&mut tx, &conversation.credential_key).await?;
         let credential = credential.ok_or_else(missing)?;
@@ -129,14 +133,14 @@ impl Gmail {
         let now = self.now();
         let due_at = now.plus(how.hold.unwrap_or(self.0.config.send.hold));
         self.take_back_automatic(&mut tx, conversation.id, "a person answers").await?;
+        if !how.force && store::automatic_left_since(&mut tx, conversation.id, row.created_at).await? {
+            return Err(conflict("a mail left by itself meanwhile: send force to send this one, too"));
+        }
         let send = answer_of(&row, &text, letter, message, (Source::Approved, due_at));
         let outbox_id = self.enqueue(&mut tx, &credential, &send).await?;
         let sent = (Some(text.as_str()), Some(outbox_id.as_str()));
         store::settle_reply(&mut tx, id, ReplyState::Approved, sent, now).await?;
         store::make_stale(&mut tx, conversation.id, now).await?;
-        if let Some(goal) = goal_of(&mut tx, &row).await? {
-            self.went_out(&mut tx, goal, &row, now).await?;
-        }
         tx.commit().await?;
         row = ReplyRow {
             state: ReplyState::Approved,
@@ -146,6 +150,24 @@ impl Gmail {
             ..row
         };
         Ok(row)
+    }
+
+    /// A mail was taken back whose conversation is locked: the reply that it was waits for a person again, or is stale if the
+    /// counterpart answered since it was decided.
+    pub(crate) async fn waits_again(
+        &self,
+        tx: &mut db::Tx,
+        conversation: &ConversationRow,
+        outbox_id: &str,
+    ) -> db::Result<()> {
+        let Some(row) = store::reply_of_send(tx, outbox_id).await? else { return Ok(()) };
+        let last = last_word(tx, conversation).await?;
+        let went_on = last.is_some_and(|last| {
+            Some(&last.key) != row.based_on.as_ref()
+                && last.created_at > row.decided_at.unwrap_or(row.created_at)
+        });
+        let state = if went_on { ReplyState::Stale } else { ReplyState::Waiting };
+        store::reopen_reply(tx, row.id, state, self.now()).await
     }
 
     /// Puts a reply aside.
@@ -179,13 +201,6 @@ fn named(found: Option<MessageRow>) -> Result<MessageRow, Problem> {
             Err(Problem::rule("last_message_id", "is a mail of this account, not one that it received"))
         }
         Some(m) => Ok(m),
-    }
-}
-
-async fn goal_of(tx: &mut db::Tx, row: &ReplyRow) -> db::Result<Option<GoalRow>> {
-    match row.goal_id {
-        Some(goal) => store::goal(tx, &row.user_id, goal).await,
-        None => Ok(None),
     }
 }
 
@@ -236,6 +251,16 @@ async fn addressed(
 }
 
 impl Approval {
+    /// Whether an approval asks again for what was approved before.
+    fn is_same(&self, row: &ReplyRow) -> bool {
+        let alternatives: Vec<String> = serde_json::from_str(&row.alternatives).unwrap_or_default();
+        match (&self.text, self.choice.unwrap_or(0)) {
+            (Some(text), _) => *text == row.text,
+            (None, 0) => self.expected_text.as_ref().is_none_or(|expected| *expected == row.text),
+            (None, n) => alternatives.get(n - 1) == Some(&row.text),
+        }
+    }
+
     /// The words that leave.
     fn words(&self, row: &ReplyRow) -> Result<String, Problem> {
         let alternatives: Vec<String> = serde_json::from_str(&row.alternatives).unwrap_or_default();

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     decide::{About, Lead, Mail, Snapshot},
-    follow::subject,
-    letter::{addresses, of_account, of_everybody},
+    follow::{is_overdue, subject},
+    letter::{addresses, is_theirs, of_account, of_everybody},
 };
 use crate::{
     AutoReply, CredentialStatus, Gmail,
@@ -116,6 +116,9 @@ impl Gmail {
             lead,
             newest,
             person_wrote: store::person_sent_since(conn, conversation.id, message.received_at).await?,
+            overdue: goal
+                .as_ref()
+                .is_some_and(|goal| is_overdue(goal, message.received_at, conversation.away_until, now)),
             counts: store::automatic_counts(conn, &counted).await?,
         };
         Ok(Some(Case { credential, conversation, message, goal, own, snapshot }))
@@ -123,10 +126,11 @@ impl Gmail {
 }
 
 async fn mail_of(conn: &mut Conn, m: &MessageRow, topic: &Topic) -> Result<Mail> {
-    let own_message_id = match &m.rfc_message_id {
-        Some(id) if m.direction == Direction::In => store::is_own_message_id(conn, id).await?,
-        _ => false,
-    };
+    let (mut own_message_id, mut answered) = (false, store::was_answered(conn, &m.key).await?);
+    if let Some(id) = m.rfc_message_id.as_ref().filter(|_| m.direction == Direction::In) {
+        own_message_id = store::is_own_message_id(conn, id).await?;
+        answered = answered || store::was_answered_elsewhere(conn, id).await?;
+    }
     Ok(Mail {
         direction: m.direction,
         backfill: m.backfill,
@@ -141,33 +145,66 @@ async fn mail_of(conn: &mut Conn, m: &MessageRow, topic: &Topic) -> Result<Mail>
         to: addresses(&m.to_list),
         cc: addresses(&m.cc_list),
         own_message_id,
-        answered: store::was_answered(conn, &m.key).await?,
+        answered,
     })
 }
 
-/// Whether nothing came or went after a mail; for a follow-up nothing that somebody said, for an absence is no answer.
+/// Whether nothing that counts came or went after a mail.
 async fn is_newest(
     conn: &mut Conn,
     conversation: &ConversationRow,
     message: &MessageRow,
     about: About,
 ) -> Result<bool> {
-    if about == About::FollowUp {
-        return Ok(last_word(conn, conversation.id).await?.is_some_and(|m| m.key == message.key));
-    }
-    let last = store::newest_messages(conn, conversation.id, 1).await?;
-    let of_thread = store::newest_of_thread(conn, &message.credential_key, &message.thread_id).await?;
-    Ok(last.first().is_some_and(|m| m.key == message.key)
-        && of_thread.as_deref() == Some(message.key.as_str()))
+    let counts = |m: &MessageRow| match about {
+        About::Answer => m.key == message.key || m.direction == Direction::Out || is_answer(conversation, m),
+        About::FollowUp => is_word(conversation, m),
+    };
+    let last = last_that(conn, conversation.id, counts).await?;
+    Ok(last.is_some_and(|m| m.key == message.key))
 }
 
-/// A conversation's newest mail that is no machine's note of absence or receipt.
-pub(super) async fn last_word(conn: &mut Conn, conversation: i64) -> Result<Option<MessageRow>> {
-    let is_word = |m: &MessageRow| {
-        m.direction == Direction::Out || !matches!(m.kind, MailKind::OutOfOffice | MailKind::Notice)
-    };
+/// Whether the counterpart says something that an answer of ours must know of. What machines send, and what others write in
+/// the thread, does not make an answer to the counterpart a wrong one.
+pub(super) fn is_answer(conversation: &ConversationRow, m: &MessageRow) -> bool {
+    is_theirs(conversation, m) && matches!(m.kind, MailKind::Reply | MailKind::OptOut)
+}
+
+/// Whether somebody has the word, so that a mail of ours before it is not unanswered: ourselves, a person, and whatever comes
+/// from the counterpart, but for notes of absence, receipts and their like.
+fn is_word(conversation: &ConversationRow, m: &MessageRow) -> bool {
+    if m.direction == Direction::Out {
+        return true;
+    }
+    match m.kind {
+        MailKind::Reply | MailKind::OptOut => true,
+        MailKind::Notice => {
+            const ECHOES: [&str; 6] = [
+                "soft:auto_replied",
+                "soft:auto_responder",
+                "soft:automatic_subject",
+                "hard:report",
+                "hard:null_return_path",
+                "hard:mailer_daemon",
+            ];
+            is_theirs(conversation, m) && !ECHOES.contains(&m.machine.as_str())
+        }
+        MailKind::OutOfOffice | MailKind::Bounce | MailKind::Complaint => false,
+    }
+}
+
+async fn last_that(
+    conn: &mut Conn,
+    conversation: i64,
+    is: impl Fn(&MessageRow) -> bool,
+) -> Result<Option<MessageRow>> {
     let newest = store::newest_messages(conn, conversation, LOOKED_AT).await?;
-    Ok(newest.into_iter().find(is_word))
+    Ok(newest.into_iter().find(is))
+}
+
+/// The newest mail with which somebody had the word.
+pub(super) async fn last_word(conn: &mut Conn, conversation: &ConversationRow) -> Result<Option<MessageRow>> {
+    last_that(conn, conversation.id, |m| is_word(conversation, m)).await
 }
 
 /// The stricter of two switches.

@@ -1,7 +1,7 @@
 //! Whether a mail that nobody looked at may still leave: asked just before it does.
 
 use db::{Conn, Result};
-use kernel::Timestamp;
+use kernel::{Timestamp, time::days};
 
 use super::{
     decide::{Lead, Ruling, still},
@@ -78,11 +78,9 @@ impl Gmail {
             Some(goal) => store::goal(conn, &reply.user_id, goal).await?,
             None => None,
         };
-        // A goal that this very mail ends is over by now.
-        let ended_by_this = matches!(reply.progress.as_str(), "REACHED" | "IMPOSSIBLE");
         case.snapshot.lead = match goal {
             Some(goal) if !goal.active => Lead::Nothing,
-            Some(goal) if goal.progress.is_final() && !ended_by_this => Lead::Over,
+            Some(goal) if goal.progress.is_final() => Lead::Over,
             Some(goal) => Lead::Goal { auto_reply: goal.auto_reply },
             None => Lead::Nothing,
         };
@@ -93,7 +91,10 @@ impl Gmail {
         Ok(match still(&case.snapshot, config) {
             Ruling::Yes => None,
             Ruling::No(rule, reason) | Ruling::Waits(rule, reason) => Some((rule, reason)),
-            Ruling::Later(_) => Some(("away", "the counterpart is away".to_owned())),
+            Ruling::Later(_) if case.snapshot.away_until.is_some_and(|until| until.plus(days(1)) > now) => {
+                Some(("away", "the counterpart is away".to_owned()))
+            }
+            Ruling::Later(_) => Some(("over_cap", "too many mails went out by themselves".to_owned())),
         })
     }
 }

@@ -1,12 +1,12 @@
 //! The dispatch kinds `gmail.turn` (a mail came) and `gmail.follow-up` (ours was not answered): decide, ask the assistant,
 //! decide again, and do it.
 
-use dispatch::{BoxFuture, Dispatch, Outcome, Single};
+use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
 use kernel::{Problem, ProblemKind, Timestamp};
 
 use super::{
     decide::{About, Ruling, decide},
-    gate::{Proposal, gate, is_near_identical},
+    gate::{Proposal, consents, gate, is_near_identical},
     letter::Letter,
     propose::Wanted,
     snapshot::{Case, Topic},
@@ -42,6 +42,31 @@ impl Single for Replies {
                 Ok(Taken::Later(until)) => Outcome::Snooze { until, reason: "not before then".to_owned() },
                 Err(problem) => Outcome::Retry { reason: problem.message, after: None, in_doubt: false },
             }
+        })
+    }
+
+    fn cares(&self, end: &Settled) -> bool {
+        matches!(end, Settled::Dead(_))
+    }
+
+    /// What could not be decided is on record, too.
+    fn settled<'a>(
+        &'a self,
+        tx: &'a mut db::Tx,
+        d: &'a Dispatch,
+        end: &'a Settled,
+        now: Timestamp,
+    ) -> BoxFuture<'a, db::Result<()>> {
+        Box::pin(async move {
+            let Settled::Dead(reason) = end else { return Ok(()) };
+            let topic: Option<Topic> = d.payload.as_deref().and_then(|p| serde_json::from_str(p).ok());
+            let Some(topic) = topic else { return Ok(()) };
+            if store::conversation(tx, &topic.user, topic.conversation).await?.is_none() {
+                return Ok(());
+            }
+            let made = Made::no("gave_up", format!("it could not be decided: {reason}"));
+            store::insert_decision(tx, &made.decision(&topic, None, now)).await?;
+            Ok(())
         })
     }
 }
@@ -119,6 +144,9 @@ impl Gmail {
         let proposal = self.propose(&wanted).await?;
         let confidence = self.0.config.replies.confidence;
         let mut found = gate(&proposal, None, confidence);
+        if found.is_none() && topic.about() == About::Answer {
+            found = consents(&proposal, &words);
+        }
         if auto && found.is_none() && topic.about() == About::Answer && !words.trim().is_empty() {
             let owner = &wanted.conversation.user_id;
             let feeling = self.0.assistant.analyse(owner, &words).await.value.sentiment;
@@ -210,6 +238,8 @@ impl Gmail {
         found: &Found,
         now: Timestamp,
     ) -> Result<Made, Problem> {
+        // What waits was written for another mail, or is asked for by nobody any more.
+        store::make_stale(tx, case.conversation.id, now).await?;
         let mut row = found.wanted.row(found.proposal.clone(), ReplyState::Automatic, now);
         row.id = store::number(tx, "reply").await?;
         store::insert_reply(tx, &row).await?;
@@ -219,9 +249,6 @@ impl Gmail {
         let send = answer_of(&row, &row.text, letter, Some(case.message.clone()), (source, due_at));
         let outbox_id = self.enqueue(tx, &case.credential, &send).await?;
         store::settle_reply(tx, row.id, ReplyState::Automatic, (None, Some(&outbox_id)), now).await?;
-        if let Some(goal) = &case.goal {
-            self.went_out(tx, goal.clone(), &row, now).await?;
-        }
         let reason = "nothing stood against it".to_owned();
         let outbox_id = Some(outbox_id);
         Ok(Made { outcome: Decided::Sent, rule: "all_passed", reason, reply_id: Some(row.id), outbox_id })

@@ -281,9 +281,17 @@ impl Gmail {
 
     /// Gmail has it.
     async fn sent(&self, mail: &mut Leaving<'_>, id: &str, thread: &str) -> Result<Outcome, Problem> {
+        let now = self.now();
         let mut tx = self.db().begin().await?;
-        let noted = store::note_sent(&mut tx, &mail.row.id, (id, thread), self.now()).await?;
+        let conversation = match mail.row.conversation_id.filter(|_| mail.row.reply_id.is_some()) {
+            Some(conversation) => store::lock_conversation(&mut tx, conversation).await?,
+            None => None,
+        };
+        let noted = store::note_sent(&mut tx, &mail.row.id, (id, thread), now).await?;
         if noted {
+            if let Some(conversation) = &conversation {
+                self.reply_left(&mut tx, conversation, &mail.row.id, now).await?;
+            }
             self.want_sync(&mut tx, &mail.credential.key).await?;
         }
         tx.commit().await?;
@@ -430,7 +438,8 @@ impl Gmail {
             drop(tx);
             let reason =
                 format!("Gmail's answer was lost {MOST_SENDS} times, and the mailbox has no such mail");
-            return self.fail(&mail.row, "lost", &reason, false).await.map(Some);
+            // Tried again, it is looked for first.
+            return self.fail(&mail.row, "lost", &reason, true).await.map(Some);
         }
         if !store::give_back(&mut tx, &mail.row.id, fence, None, now).await? {
             return Ok(Some(Outcome::Done("a later attempt has it".to_owned())));

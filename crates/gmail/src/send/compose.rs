@@ -1,6 +1,6 @@
 //! What a person asks to be sent, as a mail of the outbox; and how it goes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use db::{Conn, Tx};
 use kernel::{Problem, ProblemKind, Timestamp};
@@ -81,12 +81,10 @@ impl Gmail {
             Some(conversation) => Some(conversation.id),
             None => only_counterpart(&mut tx, &credential, &new).await?,
         };
-        // What waits there is locked after the conversation.
-        if let Some(conversation) = new.conversation_id {
-            store::lock_conversation(&mut tx, conversation).await?;
-        }
+        let to = keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
+        let concerned = concerned(&mut tx, &credential.key, new.conversation_id, &to).await?;
         let (id, is_new) = self.enqueue_with(&mut tx, &credential, &new, &wishes).await?;
-        if let Some(conversation) = new.conversation_id.filter(|_| is_new) {
+        for conversation in concerned.into_iter().filter(|_| is_new) {
             self.person_wrote(&mut tx, conversation, self.now()).await?;
         }
         tx.commit().await?;
@@ -296,6 +294,22 @@ fn texts(body: Option<String>, text: Option<String>) -> Result<(Option<String>, 
         (Some(body), None) => Ok((Some(body), None)),
         (Some(_), Some(_)) => Err(Problem::rule("text", "must not come beside a body that is plain text")),
     }
+}
+
+/// The conversations in which a mail to these is a word of its sender's, locked, in order: what waits there is locked after
+/// them.
+pub(super) async fn concerned(
+    tx: &mut Tx,
+    credential: &str,
+    named: Option<i64>,
+    to: &[String],
+) -> Result<Vec<i64>, Problem> {
+    let found = store::conversations_with(tx, credential, to).await?;
+    let ids: BTreeSet<i64> = found.iter().map(|conversation| conversation.id).chain(named).collect();
+    for id in &ids {
+        store::lock_conversation(tx, *id).await?;
+    }
+    Ok(ids.into_iter().collect())
 }
 
 /// The conversation with the one whom a mail goes to, if there is one.

@@ -54,6 +54,10 @@ impl Gmail {
         let now = self.now();
         let mut tx = self.db().begin().await?;
         let row = store::outbox(&mut tx, id).await?.filter(|row| row.user_id == user).ok_or_else(missing)?;
+        let conversation = match row.conversation_id.filter(|_| row.source == Source::Approved) {
+            Some(conversation) => store::lock_conversation(&mut tx, conversation).await?,
+            None => None,
+        };
         let ending = Ending {
             state: SendState::Cancelled,
             code: "cancelled",
@@ -66,6 +70,9 @@ impl Gmail {
             return Err(not_in(row.state, "only a mail that is held can be taken back"));
         }
         dispatch::cancel(&mut tx, now, &[dispatch_id(id, row.dispatch_no)]).await?;
+        if let Some(conversation) = &conversation {
+            self.waits_again(&mut tx, conversation, id).await?;
+        }
         tx.commit().await?;
         self.outbox_of(user, id).await
     }
@@ -82,12 +89,22 @@ impl Gmail {
             self.outbox_of(user, id).await?;
             return Err(Problem::rule("to", reason));
         }
+        let mut persons = Vec::new();
+        let row = store::outbox(&mut tx, id).await?.filter(|row| row.user_id == user);
+        if let Some(row) = row.filter(|row| matches!(row.source, Source::Person | Source::Approved)) {
+            let to = store::recipients_of(&mut tx, id).await?;
+            persons =
+                super::compose::concerned(&mut tx, &row.credential_key, row.conversation_id, &to).await?;
+        }
         if !store::retry_outbox(&mut tx, user, id, now).await? {
             drop(tx);
             let row = self.outbox_of(user, id).await?;
             return Err(not_in(row.state, "only a mail that failed can be tried again"));
         }
         let row = store::outbox(&mut tx, id).await?.ok_or_else(missing)?;
+        for conversation in persons {
+            self.person_wrote(&mut tx, conversation, now).await?;
+        }
         dispatch::enqueue(&mut tx, now, &[scheduled(&row, now)]).await?;
         tx.commit().await?;
         Ok(row)

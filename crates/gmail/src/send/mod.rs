@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Gmail,
-    model::{SendState, Source, address_key},
+    model::{Direction, SendState, Source, address_key},
     store::{self, CredentialRow, MessageRow, OutboxRow},
 };
 
@@ -221,6 +221,19 @@ impl Gmail {
         control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await
     }
 
+    /// The same where it stays right to answer, but a person is to do it: what is taken back waits for them.
+    pub(crate) async fn hand_over_automatic(
+        &self,
+        tx: &mut Tx,
+        conversation: i64,
+        reason: &str,
+    ) -> Result<(), db::DbError> {
+        let waiting = store::lock_automatic(tx, conversation).await?;
+        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await?;
+        let ids: Vec<String> = waiting.into_iter().map(|(id, ..)| id).collect();
+        store::reopen_replies_of(tx, &ids).await
+    }
+
     /// Whether a mail's readers are told how to refuse more: always where a machine writes; where a person does, if they
     /// say so, or if the mail goes to somebody who never wrote.
     async fn tells_how_to_refuse(
@@ -236,7 +249,8 @@ impl Gmail {
         if let Some(wanted) = wishes.unsubscribe {
             return Ok(wanted);
         }
-        if new.answers.is_some() {
+        // A follow-up answers a mail of ours: that nobody wrote is what it is about.
+        if new.answers.as_ref().is_some_and(|answered| answered.direction == Direction::In) {
             return Ok(false);
         }
         let to = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));

@@ -218,6 +218,35 @@ pub(crate) async fn settle_reply(
     .map(drop)
 }
 
+/// A reply that was to leave is waiting, or stale, again: its mail was taken back.
+pub(crate) async fn reopen_reply(tx: &mut Tx, id: i64, state: ReplyState, now: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_replies SET state = $2, outbox_id = NULL,
+                decided_at = CASE WHEN CAST($2 AS TEXT) = 'waiting' THEN NULL ELSE CAST($3 AS BIGINT) END
+             WHERE id = $1 AND state IN ('approved', 'automatic')"
+        ),
+        args![id, state, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// The same for those whose mails these are: they wait for a person.
+pub(crate) async fn reopen_replies_of(tx: &mut Tx, outbox_ids: &[String]) -> Result<()> {
+    for id in outbox_ids {
+        tx.exec(
+            sql!(
+                "UPDATE gmail_replies SET state = 'waiting', outbox_id = NULL, decided_at = NULL
+                 WHERE outbox_id = $1 AND state = 'automatic'"
+            ),
+            args![id],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// The conversation went on: what waits in it is stale. How many.
 pub(crate) async fn make_stale(tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<u64> {
     tx.exec(
@@ -233,6 +262,23 @@ pub(crate) async fn make_stale(tx: &mut Tx, conversation: i64, now: Timestamp) -
 pub(crate) async fn was_answered(conn: &mut Conn, message: &str) -> Result<bool> {
     let row: Option<(i64,)> = conn
         .opt(sql!("SELECT id FROM gmail_replies WHERE based_on = $1 AND state = 'automatic'"), args![message])
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether the same mail, which several accounts have got, was answered by itself by any of them, and that was not taken
+/// back. Whoever relies on it holds [`lock_counters`].
+pub(crate) async fn was_answered_elsewhere(conn: &mut Conn, rfc_message_id: &str) -> Result<bool> {
+    let row: Option<(i64,)> = conn
+        .opt(
+            sql!(
+                "SELECT r.id FROM gmail_messages AS m JOIN gmail_replies AS r ON r.based_on = m.key AND r.state = 'automatic'
+                 WHERE m.rfc_message_id = $1 AND m.direction = 'in'
+                    AND NOT EXISTS (SELECT 1 FROM gmail_outbox AS o WHERE o.id = r.outbox_id AND o.state = 'cancelled')
+                 LIMIT 1"
+            ),
+            args![rfc_message_id],
+        )
         .await?;
     Ok(row.is_some())
 }
@@ -361,29 +407,29 @@ pub(crate) async fn person_sent_since(conn: &mut Conn, conversation: i64, since:
     Ok(row.is_some())
 }
 
+/// Whether a mail that nobody looked at leaves just now, or left after `since`.
+pub(crate) async fn automatic_left_since(
+    conn: &mut Conn,
+    conversation: i64,
+    since: Timestamp,
+) -> Result<bool> {
+    let row: Option<(i64,)> = conn
+        .opt(
+            sql!(
+                "SELECT 1 FROM gmail_outbox WHERE conversation_id = $1 AND source IN ('auto_reply', 'follow_up')
+                    AND (state IN ('sending', 'unknown') OR state = 'sent' AND sent_at > $2) LIMIT 1"
+            ),
+            args![conversation, since],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Who asked for a mail in the outbox.
 pub(crate) async fn asked_by(conn: &mut Conn, outbox_id: &str) -> Result<Option<Source>> {
     let row: Option<(Source,)> =
         conn.opt(sql!("SELECT source FROM gmail_outbox WHERE id = $1"), args![outbox_id]).await?;
     Ok(row.map(|(source,)| source))
-}
-
-/// The newest mail of a thread.
-pub(crate) async fn newest_of_thread(
-    conn: &mut Conn,
-    credential: &str,
-    thread: &str,
-) -> Result<Option<String>> {
-    let row: Option<(String,)> = conn
-        .opt(
-            sql!(
-                "SELECT key FROM gmail_messages WHERE credential_key = $1 AND thread_id = $2
-                 ORDER BY received_at DESC, key DESC LIMIT 1"
-            ),
-            args![credential, thread],
-        )
-        .await?;
-    Ok(row.map(|(key,)| key))
 }
 
 /// The key of the newest mail that somebody wrote to the account in a conversation; where there is none, of any that came.

@@ -142,6 +142,20 @@ pub(crate) async fn is_recipient(conn: &mut Conn, outbox: &str, address: &str) -
     Ok(row.is_some())
 }
 
+/// Whether a user put a mail to an address into the outbox, ever.
+pub(crate) async fn has_written_to(conn: &mut Conn, user: &str, address: &str) -> Result<bool> {
+    let row: Option<(String,)> = conn
+        .opt(
+            sql!(
+                "SELECT r.outbox_id FROM gmail_recipients AS r JOIN gmail_outbox AS o ON o.id = r.outbox_id
+                 WHERE r.address = $1 AND o.user_id = $2 LIMIT 1"
+            ),
+            args![address, user],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// A mail's recipients.
 pub(crate) async fn recipients_of(conn: &mut Conn, outbox: &str) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = conn

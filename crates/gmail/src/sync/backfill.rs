@@ -66,7 +66,13 @@ impl Gmail {
         match (&page.next, past.large) {
             (Some(next), large) => syncs::move_backfill(&mut tx, id, large, Some(next)).await?,
             (None, true) => syncs::move_backfill(&mut tx, id, false, None).await?,
-            (None, false) => syncs::end_backfill(&mut tx, id, now).await?,
+            (None, false) => {
+                syncs::end_backfill(&mut tx, id, now).await?;
+                // What is to follow the last mail can be said now.
+                if let Some(conversation) = store::lock_conversation(&mut tx, id).await? {
+                    self.reschedule_follow_up(&mut tx, &conversation, now).await?;
+                }
+            }
         }
         tx.commit().await?;
         Ok(true)

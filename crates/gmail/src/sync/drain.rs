@@ -29,13 +29,14 @@ pub(crate) const BODIES: usize = 4;
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// What of a mail's head says whether it belongs to a conversation.
-const HEAD: [&str; 13] = [
+const HEAD: [&str; 14] = [
     "From",
     "Sender",
     "Reply-To",
     "To",
     "Cc",
     "Bcc",
+    "Subject",
     "Message-ID",
     "X-Google-Original-Message-ID",
     "Content-Type",

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use db::Tx;
 use google::{Message, Raw};
 use kernel::{Timestamp, terms};
-use mail::{Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, normal_form};
+use mail::{
+    Classified, Hard, Incoming, Kind, Machine, OWN_MARK, OwnAddresses, Split, classify, classify_foreign,
+    is_opt_out, normal_form,
+};
 use serde_json::json;
 
 use super::{drain::Trouble, is_hidden};
@@ -35,6 +38,8 @@ struct Place {
     own: Option<OwnSend>,
     /// It speaks of a mail of ours.
     reports: bool,
+    /// Its author may want no more mail, though there is no conversation with them.
+    may_refuse: bool,
 }
 
 fn direction(own: &OwnAddresses, labels: &[String], mail: &Incoming) -> Direction {
@@ -72,7 +77,7 @@ impl Gmail {
             return Ok(true);
         }
         let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
-        Ok(!place.conversations.is_empty())
+        Ok(!place.conversations.is_empty() || place.may_refuse)
     }
 
     async fn place_of(
@@ -115,6 +120,13 @@ impl Gmail {
                 place.conversations.extend(ours.conversation_id);
             }
         }
+        if !outbound
+            && place.conversations.is_empty()
+            && let [author] = mail.from.as_slice()
+        {
+            place.may_refuse = is_opt_out(&mail.subject, "")
+                || store::has_written_to(tx, &row.user_id, &normal_form(&author.address)).await?;
+        }
         Ok(place)
     }
 
@@ -130,25 +142,41 @@ impl Gmail {
         }
         let now = self.now();
         let raw = Raw { id: fetch.gmail_id.clone(), ..raw };
-        let (raw, read) = take_apart(raw, now).await?;
+        let (raw, mut read) = take_apart(raw, now).await?;
         let (id, ids) = (fetch.gmail_id.as_str(), [fetch.gmail_id.clone()]);
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, row).await?;
         if let Some(kept) = store::kept(&mut tx, &row.key, &ids).await?.into_iter().next() {
             store::label_message(&mut tx, &kept.key, &json!(raw.labels).to_string()).await?;
         } else {
+            self.unmask(&mut tx, &mut read).await?;
             let kind = Some(&read.classified.kind);
             let place =
                 self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
-            let past = match fetch.rank {
-                Rank::Live => false,
-                Rank::Window => read.received_at < now.minus(self.0.config.replies.max_age),
-                Rank::Past => true,
-            };
+            // What was missed for a while is told all the same; it is the turn that finds it too old.
+            let past = fetch.rank == Rank::Past;
             self.take_in(&mut tx, &row, &raw, &read, place, past).await?;
         }
         fetches::done(&mut tx, &row.key, &ids).await?;
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Every installation marks its mails: only what was written here is ours.
+    async fn unmask(&self, tx: &mut Tx, read: &mut Read) -> db::Result<()> {
+        if read.classified.machine != Machine::Hard(Hard::Ours) {
+            return Ok(());
+        }
+        let mark = read.mail.field(&OWN_MARK.to_ascii_lowercase()).map(str::trim).unwrap_or_default();
+        if store::outbox(tx, mark).await?.is_some() {
+            return Ok(());
+        }
+        for id in message_ids(&read.mail) {
+            if store::is_own_message_id(tx, &id).await? {
+                return Ok(());
+            }
+        }
+        read.classified = classify_foreign(&read.mail, &read.split, read.received_at);
         Ok(())
     }
 
@@ -167,7 +195,7 @@ impl Gmail {
         let mut conversations = lock(tx, &place.conversations).await?;
         if conversations.is_empty() {
             // What comes back of a mail that stands in no conversation concerns its recipients all the same.
-            if news && place.reports {
+            if news && (place.reports || place.may_refuse) {
                 self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;
             }
             return Ok(());
@@ -186,6 +214,9 @@ impl Gmail {
                 store::name_counterpart(tx, conversation.id, name).await?;
             }
             store::link_message(tx, conversation.id, &message, now).await?;
+            if past && message.direction == Direction::Out {
+                self.reschedule_follow_up(tx, conversation, now).await?;
+            }
         }
         if news {
             self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;

@@ -82,7 +82,7 @@ testkit::both! {
         talk.goal(json!({})).await;
         talk.hears("Would March suit you?").await;
         assert_eq!(go_on(&talk, &mut other, 20, 11 * MINUTE).await, (1, 0));
-        assert_eq!(other.rules().await, ["own_mail"]);
+        assert_eq!(other.rules().await, ["machine_soft"]);
     }
 
     /// Where something between them takes the marks away: the caps.

@@ -105,8 +105,8 @@ testkit::both! {
         assert_eq!((waiting.len(), &waiting[0]["follow_up"]), (1, &json!(1)));
         assert_eq!(waiting[0]["to"], json!([CREATOR]));
         talk.post(&format!("/recommended-reply/{}/approve/", waiting[0]["id"]), json!({})).await;
-        assert_eq!(talk.get(&format!("/goals/{goal}/")).await["follow_ups_sent"], 1);
         talk.house.app.run_due().await;
+        assert_eq!(talk.get(&format!("/goals/{goal}/")).await["follow_ups_sent"], 1);
         talk.sync().await;
         assert_eq!(talk.sent().await.len(), 2);
         // That would be a Saturday.
@@ -131,5 +131,16 @@ testkit::both! {
         assert_eq!(talk.decisions().await, [ruled("sent", "all_passed")]);
         talk.days(5).await;
         assert_eq!((talk.decisions().await.len(), talk.sent().await.len()), (1, 2));
+    }
+
+    /// A goal that is set today sends no follow-up whose time was before that: it is proposed.
+    async fn late_ones_are_proposed(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.write_first().await;
+        talk.days(10).await;
+        talk.goal(json!({"follow_up_days": [3]})).await;
+        talk.days(3).await;
+        assert_eq!(talk.decisions().await, [ruled("waits", "overdue")]);
+        assert_eq!((talk.replies("status=waiting").await.len(), talk.sent().await.len()), (1, 1));
     }
 }

@@ -35,4 +35,5 @@ mod turn;
 mod unsubscribe;
 mod uploads;
 mod watch;
+mod went_on;
 mod wipe;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::app::shape;
+use testkit::{app::shape, google::BRAND};
 
 use crate::{
     house::{good, refused},
@@ -78,5 +78,29 @@ testkit::both! {
         house.app.run_due().await;
         assert_eq!(house.out(&anna, &held.body["outbox_id"]).await["state"], "sent");
         assert_eq!(house.sent_raw().await.len(), 2);
+    }
+
+    /// Who has no conversation here, and writes in a thread of its own that they want no more, gets no more; who was never
+    /// written to and says something else is nobody's concern.
+    async fn refused_in_a_new_thread(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        house.app.run_due().await;
+        good(&house.mail(&anna, mail_to_li(json!({}))).await);
+        house.app.run_due().await;
+        for (from, subject, text) in [
+            (LI, "Your offer", "Please remove me from your list."),
+            ("button@elsewhere.example", "unsubscribe", ""),
+            ("stranger@elsewhere.example", "Your offer", "Please remove me from your list."),
+        ] {
+            let mail = json!({"from": from, "subject": subject, "text": text, "labelIds": ["INBOX"]});
+            house.google.deliver(BRAND, mail).await;
+        }
+        assert_eq!(house.post("/credentials/1/sync/", &anna, json!({})).await.status, 202);
+        house.app.run_due().await;
+        let list = house.get("/suppressions/?reason=opt_out", &anna).await;
+        let mut emails: Vec<&str> =
+            good(&list)["results"].as_array().unwrap().iter().map(|s| s["email"].as_str().unwrap()).collect();
+        emails.sort_unstable();
+        assert_eq!(emails, ["button@elsewhere.example", LI]);
     }
 }

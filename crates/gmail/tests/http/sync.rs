@@ -138,7 +138,7 @@ testkit::both! {
         let stored: Vec<(String, bool)> = rig.stored(1).await.into_iter().map(|(_, _, s, past)| (s, past)).collect();
         let of = |s: &str, past| (s.to_owned(), past);
         assert_eq!(stored, [
-            of("A1", true), of("A2", true), of("A3", true), of("B1", false), of("B2", false), of("B3", false),
+            of("A1", false), of("A2", false), of("A3", false), of("B1", false), of("B2", false), of("B3", false),
             of("Rates for a collab", true),
         ]);
         // From there on history is walked again.

@@ -88,13 +88,14 @@ impl Soft {
     }
 }
 
-pub(super) fn tier(mail: &Incoming) -> Machine {
-    hard(mail).map(Machine::Hard).or_else(|| soft(mail).map(Machine::Soft)).unwrap_or(Machine::None)
+/// `marked`: whether [`OWN_MARK`] counts.
+pub(super) fn tier(mail: &Incoming, marked: bool) -> Machine {
+    hard(mail, marked).map(Machine::Hard).or_else(|| soft(mail).map(Machine::Soft)).unwrap_or(Machine::None)
 }
 
-fn hard(mail: &Incoming) -> Option<Hard> {
+fn hard(mail: &Incoming, marked: bool) -> Option<Hard> {
     let reports = &mail.reports;
-    if mail.field(&OWN_MARK.to_ascii_lowercase()).is_some() {
+    if marked && mail.field(&OWN_MARK.to_ascii_lowercase()).is_some() {
         return Some(Hard::Ours);
     }
     let report = mail.mime_type == "multipart/report"
@@ -207,7 +208,12 @@ fn is_on(value: &str) -> bool {
 impl Incoming {
     /// Whether it came by a mailing list or offers to unsubscribe.
     pub(crate) fn is_list(&self) -> bool {
-        ["list-id", "list-post", "list-unsubscribe", "x-mailing-list", "mailing-list"]
+        self.is_posted() || self.field("list-unsubscribe").is_some_and(|v| !v.is_empty())
+    }
+
+    /// Whether it came by a mailing list.
+    pub(crate) fn is_posted(&self) -> bool {
+        ["list-id", "list-post", "x-mailing-list", "mailing-list"]
             .iter()
             .any(|name| self.field(name).is_some_and(|v| !v.is_empty()))
     }

@@ -68,7 +68,16 @@ impl Classified {
 /// there.
 #[must_use]
 pub fn classify(mail: &Incoming, split: &Split, received: Timestamp) -> Classified {
-    let machine = machine::tier(mail);
+    classified(mail, split, machine::tier(mail, true), received)
+}
+
+/// Classifies a mail whose [`OWN_MARK`] is none of ours: another installation's, whose people are people.
+#[must_use]
+pub fn classify_foreign(mail: &Incoming, split: &Split, received: Timestamp) -> Classified {
+    classified(mail, split, machine::tier(mail, false), received)
+}
+
+fn classified(mail: &Incoming, split: &Split, machine: Machine, received: Timestamp) -> Classified {
     let kind = kind(mail, split, machine, received);
     // What reports and absences say of themselves may be the only mark they carry.
     let machine = match (&kind, machine) {
@@ -103,6 +112,13 @@ fn kind(mail: &Incoming, split: &Split, machine: Machine, received: Timestamp) -
         }
         // What mail programs send when their "unsubscribe" button is pressed.
         Machine::Soft(_) if opt_out::is_button(&mail.subject) && !mail.is_list() => Kind::OptOut,
+        // A person who writes by a tool of their trade: it adds a way to unsubscribe, or a mark for statistics, to their answer.
+        Machine::Soft(Soft::List | Soft::Bulk) if !mail.in_reply_to.is_empty() && !mail.is_posted() => {
+            match is_opt_out(&mail.subject, &split.new) {
+                true => Kind::OptOut,
+                false => Kind::Reply,
+            }
+        }
         _ => Kind::Notice,
     }
 }

@@ -252,3 +252,27 @@ fn what_machines_say_of_themselves() {
         assert_eq!(classify(&mail, &mail.split(), received).machine, machine, "{from}");
     }
 }
+
+/// People who write by tools of their trade, and people of other installations, are people.
+#[test]
+fn people_behind_marks() {
+    let received: Timestamp = "2026-11-16T12:00:00Z".parse().unwrap();
+    let mail = |fields: &str, text: &str| {
+        let raw = format!("From: ann@x.example\nSubject: Re: offer\n{fields}\n\n{text}\n");
+        Incoming::read(raw.as_bytes()).unwrap()
+    };
+    let answer = "In-Reply-To: <a@x.example>";
+    for (fields, text, kind) in [
+        (format!("{answer}\nList-Unsubscribe: <mailto:u@x>"), "March is fine.", Kind::Reply),
+        (format!("{answer}\nFeedback-ID: a:b"), "Please remove me from your list.", Kind::OptOut),
+        (format!("{answer}\nList-Id: <l.x>"), "Please remove me from your list.", Kind::Notice),
+        ("List-Unsubscribe: <mailto:u@x>".to_owned(), "Half price!", Kind::Notice),
+    ] {
+        let mail = mail(&fields, text);
+        let found = classify(&mail, &mail.split(), received);
+        assert!(found.kind == kind && !found.may_be_answered(), "{fields}: {found:?}");
+    }
+    let mail = mail("X-Hongyan-Outreach: gout_1", "March is fine.");
+    assert_eq!(classify(&mail, &mail.split(), received).kind, Kind::Notice);
+    assert!(mail::classify_foreign(&mail, &mail.split(), received).may_be_answered());
+}
