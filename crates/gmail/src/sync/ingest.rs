@@ -85,23 +85,22 @@ impl Gmail {
     ) -> db::Result<Place> {
         let own = own_addresses([row]);
         let mut place = Place::default();
-        let outbound = direction(&own, labels, mail) == Direction::Out;
-        let others: Vec<String> = if outbound {
+        let in_fields = |fields: &[&Vec<mail::Mailbox>]| -> Vec<String> {
+            let all = fields.iter().flat_map(|field| field.iter()).map(|m| normal_form(&m.address));
+            all.filter(|address| !own.contains(address)).collect()
+        };
+        let others = if direction(&own, labels, mail) == Direction::Out {
             place.own = {
                 let message_ids = message_ids(mail);
                 let mark = mail.field(&OWN_MARK.to_ascii_lowercase()).map(str::trim);
                 let by = KnownBy { message_ids: &message_ids, gmail_id: Some(gmail_id), mark };
                 store::own_send(tx, &row.key, by).await?
             };
-            [&mail.to, &mail.cc, &mail.bcc].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
+            in_fields(&[&mail.to, &mail.cc, &mail.bcc])
         } else {
-            [&mail.from, &mail.reply_to].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
+            in_fields(&[&mail.from, &mail.reply_to])
         };
-        let others: Vec<String> = others.into_iter().filter(|address| !own.contains(address)).collect();
-        let mut found = store::conversations_with(tx, &row.key, &others).await?;
-        if !thread.is_empty() {
-            found.extend(store::conversations_of_thread(tx, &row.key, thread).await?);
-        }
+        let found = store::conversations_with(tx, &row.key, &others).await?;
         place.conversations.extend(found.iter().map(|row| row.id));
         place.conversations.extend(place.own.as_ref().and_then(|own| own.conversation_id));
         if let Some(
@@ -114,6 +113,15 @@ impl Gmail {
                 place.reports = true;
                 place.conversations.extend(ours.conversation_id);
             }
+        }
+        if !thread.is_empty() {
+            // Several counterparts may share a thread. What one of them is known to have written, or was written to them
+            // alone, is none of the others' business; what nobody is known by goes to all whose thread it is.
+            let claimed = !place.conversations.is_empty();
+            let told = in_fields(&[&mail.from, &mail.reply_to, &mail.to, &mail.cc, &mail.bcc]);
+            let all = store::conversations_of_thread(tx, &row.key, thread).await?;
+            let shared = all.iter().filter(|row| !claimed || told.contains(&row.address));
+            place.conversations.extend(shared.map(|row| row.id));
         }
         Ok(place)
     }
