@@ -1,7 +1,12 @@
 //! SQL on `gmail_conversations` and `gmail_links`: an account and a counterpart, and which messages they exchanged.
 
+use std::collections::HashSet;
+
 use db::{Conn, FromRow, Result, Row, Tx, args, sql};
 use kernel::{PageRequest, Timestamp};
+
+use super::MessageRow;
+use crate::model::Direction;
 
 db::row! {
     /// What an account and a counterpart wrote each other.
@@ -253,11 +258,55 @@ pub(crate) async fn conversations_of_thread(
     .await
 }
 
-/// Notes that a message stands in a conversation, and what that makes its last one; false if it stood there.
+db::row! {
+    /// What matters of a message for the conversations in which it stands.
+    #[derive(Debug, Clone)]
+    pub(crate) struct StandingRow {
+        pub(crate) key: String,
+        pub(crate) direction: Direction,
+        pub(crate) received_at: Timestamp,
+    }
+}
+
+impl From<&MessageRow> for StandingRow {
+    fn from(message: &MessageRow) -> Self {
+        Self { key: message.key.clone(), direction: message.direction, received_at: message.received_at }
+    }
+}
+
+/// What matters of a message that is kept.
+pub(crate) async fn standing(conn: &mut Conn, key: &str) -> Result<Option<StandingRow>> {
+    conn.opt(sql!("SELECT key, direction, received_at FROM gmail_messages WHERE key = $1"), args![key]).await
+}
+
+/// Those of Gmail's ids that stand in a conversation.
+pub(crate) async fn standing_ids(
+    conn: &mut Conn,
+    credential: &str,
+    conversation: i64,
+    gmail_ids: &[String],
+) -> Result<HashSet<String>> {
+    let rows: Vec<(String,)> = conn
+        .all(
+            sql!(
+                sqlite: "SELECT m.gmail_id FROM gmail_messages AS m
+                         JOIN gmail_links AS l ON l.message_key = m.key AND l.conversation_id = $2
+                         WHERE m.credential_key = $1 AND m.gmail_id IN (SELECT value FROM json_each($3))",
+                postgres: "SELECT m.gmail_id FROM gmail_messages AS m
+                           JOIN gmail_links AS l ON l.message_key = m.key AND l.conversation_id = $2
+                           WHERE m.credential_key = $1 AND m.gmail_id = ANY($3::TEXT[])"
+            ),
+            args![credential, conversation, gmail_ids],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Notes that a message stands in a locked conversation, and what that makes its last one; false if it stood there.
 pub(crate) async fn link_message(
     tx: &mut Tx,
-    conversation: i64,
-    message: &super::MessageRow,
+    conversation: &ConversationRow,
+    message: &StandingRow,
     now: Timestamp,
 ) -> Result<bool> {
     let linked = tx
@@ -266,13 +315,13 @@ pub(crate) async fn link_message(
                 "INSERT INTO gmail_links (conversation_id, message_key, received_at) VALUES ($1, $2, $3)
                  ON CONFLICT DO NOTHING"
             ),
-            args![conversation, &message.key, message.received_at],
+            args![conversation.id, &message.key, message.received_at],
         )
         .await?;
     if linked == 0 {
         return Ok(false);
     }
-    let inbound = (message.direction == crate::model::Direction::In).then_some(message.received_at);
+    let inbound = (message.direction == Direction::In).then_some(message.received_at);
     tx.exec(
         sql!(
             "UPDATE gmail_conversations SET message_count = message_count + 1,
@@ -286,7 +335,7 @@ pub(crate) async fn link_message(
                 updated_at = $5
              WHERE id = $1"
         ),
-        args![conversation, &message.key, message.received_at, inbound, now],
+        args![conversation.id, &message.key, message.received_at, inbound, now],
     )
     .await?;
     Ok(true)

@@ -1,6 +1,5 @@
 //! A new conversation's past: listed by Gmail's search, page by page, into the queue.
 
-use db::Tx;
 use google::{Error, Query};
 
 use super::{TRIES, run::Stop};
@@ -59,8 +58,10 @@ impl Gmail {
         };
         let ids: Vec<String> = page.messages.into_iter().map(|message| message.id).collect();
         let mut tx = self.db().begin().await?;
-        self.link_kept(&mut tx, row, id, &ids).await?;
-        let new = self.unknown(&mut tx, row, &ids).await?;
+        self.locked(&mut tx, row).await?;
+        // What another conversation has is looked at, too: whether it belongs into this one.
+        let there = store::standing_ids(&mut tx, &row.key, id, &ids).await?;
+        let new: Vec<String> = ids.into_iter().filter(|id| !there.contains(id)).collect();
         let at = now.micros();
         fetches::queue(&mut tx, &row.key, &new, (Rank::Past, past.large), |n| at.saturating_add(n)).await?;
         match (&page.next, past.large) {
@@ -70,24 +71,6 @@ impl Gmail {
         }
         tx.commit().await?;
         Ok(true)
-    }
-
-    /// What another conversation of the account has stands in this one, too.
-    async fn link_kept(
-        &self,
-        tx: &mut Tx,
-        row: &CredentialRow,
-        conversation: i64,
-        ids: &[String],
-    ) -> Result<(), Stop> {
-        self.locked(tx, row).await?;
-        let Some(conversation) = store::lock_conversation(tx, conversation).await? else { return Ok(()) };
-        for kept in store::kept(tx, &row.key, ids).await? {
-            if let Some(message) = store::message(tx, &kept.key).await? {
-                store::link_message(tx, conversation.id, &message, self.now()).await?;
-            }
-        }
-        Ok(())
     }
 }
 

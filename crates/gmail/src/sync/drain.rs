@@ -212,6 +212,7 @@ impl Gmail {
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, row).await?;
         if let Some(kept) = store::kept(&mut tx, &row.key, &ids).await?.into_iter().next() {
+            self.place_kept(&mut tx, &row, &kept, head).await?;
             let labels = serde_json::json!(head.labels).to_string();
             store::label_message(&mut tx, &kept.key, &labels).await?;
         } else if self.may_belong(&mut tx, &row, &fetch.gmail_id, head).await? {

@@ -13,7 +13,8 @@ use crate::{
     Gmail,
     model::{Direction, MailKind, own_addresses},
     store::{
-        self, ConversationRow, CredentialRow, KnownBy, MessageRow, OwnSend, PartRow,
+        self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow,
+        StandingRow,
         fetches::{self, FetchRow, Rank},
     },
 };
@@ -58,14 +59,7 @@ impl Gmail {
         gmail_id: &str,
         head: &Message,
     ) -> Result<bool, Trouble> {
-        // A field of ours, so that there is one.
-        let mut text = "X-Head: 1\r\n".to_owned();
-        for header in &head.payload.headers {
-            let value = header.value.replace(['\r', '\n'], " ");
-            text.push_str(&format!("{}: {value}\r\n", header.name));
-        }
-        text.push_str("\r\n");
-        let mail = Incoming::read(text.as_bytes()).map_err(|error| Trouble::Own(error.to_string()))?;
+        let mail = read_head(head)?;
         let machine = classify(&mail, &Split::default(), self.now()).machine;
         // What a report is about stands in its body.
         if matches!(machine, Machine::Hard(Hard::Report | Hard::Daemon | Hard::NullReturnPath)) {
@@ -73,6 +67,25 @@ impl Gmail {
         }
         let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
         Ok(!place.conversations.is_empty())
+    }
+
+    /// Puts a mail that is kept into the conversations in which it does not stand yet, though it belongs there.
+    pub(super) async fn place_kept(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        kept: &LabelsRow,
+        head: &Message,
+    ) -> Result<(), Trouble> {
+        let mail = read_head(head)?;
+        let place =
+            self.place_of(tx, row, (&kept.gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
+        let conversations = lock(tx, &place.conversations).await?;
+        let Some(message) = store::standing(tx, &kept.key).await? else { return Ok(()) };
+        for conversation in &conversations {
+            stand(tx, conversation, &message, &mail, self.now()).await?;
+        }
+        Ok(())
     }
 
     async fn place_of(
@@ -189,11 +202,9 @@ impl Gmail {
         let text: Vec<&str> =
             [message.subject.as_str(), message.new_text.as_str()].into_iter().chain(names).collect();
         store::insert_terms(tx, &row.key, &message.key, &terms::of_message(&text.join("\n"))).await?;
+        let standing = StandingRow::from(&message);
         for conversation in &conversations {
-            if let Some(name) = name_of(conversation, &message, &read.mail) {
-                store::name_counterpart(tx, conversation.id, name).await?;
-            }
-            store::link_message(tx, conversation.id, &message, now).await?;
+            stand(tx, conversation, &standing, &read.mail, now).await?;
         }
         if news {
             self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;
@@ -215,6 +226,34 @@ async fn lock(tx: &mut Tx, ids: &BTreeSet<i64>) -> db::Result<Vec<ConversationRo
     Ok(rows)
 }
 
+/// Puts a message into a locked conversation.
+async fn stand(
+    tx: &mut Tx,
+    conversation: &ConversationRow,
+    message: &StandingRow,
+    mail: &Incoming,
+    now: Timestamp,
+) -> db::Result<()> {
+    if store::link_message(tx, conversation, message, now).await?
+        && let Some(name) = name_of(conversation, message, mail)
+    {
+        store::name_counterpart(tx, conversation.id, name).await?;
+    }
+    Ok(())
+}
+
+/// What a mail's head says.
+fn read_head(head: &Message) -> Result<Incoming, Trouble> {
+    // A field of ours, so that there is one.
+    let mut text = "X-Head: 1\r\n".to_owned();
+    for header in &head.payload.headers {
+        let value = header.value.replace(['\r', '\n'], " ");
+        text.push_str(&format!("{}: {value}\r\n", header.name));
+    }
+    text.push_str("\r\n");
+    Incoming::read(text.as_bytes()).map_err(|error| Trouble::Own(error.to_string()))
+}
+
 /// Reads a mail beside what else the program does: a large one takes a while. Its octets are gone after that.
 async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
     let read = tokio::task::spawn_blocking(move || {
@@ -228,7 +267,11 @@ async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
 }
 
 /// The counterpart's name, if this mail knows it, and no newer one did.
-fn name_of<'a>(conversation: &ConversationRow, message: &MessageRow, mail: &'a Incoming) -> Option<&'a str> {
+fn name_of<'a>(
+    conversation: &ConversationRow,
+    message: &StandingRow,
+    mail: &'a Incoming,
+) -> Option<&'a str> {
     let is_theirs = |m: &&mail::Mailbox| normal_form(&m.address) == conversation.address;
     let newest = conversation.last_inbound_at.is_none_or(|last| last <= message.received_at);
     let named = match message.direction {

@@ -15,6 +15,11 @@ async fn sent(rig: &Rig, to: &str, subject: &str) -> serde_json::Value {
     sent["threadId"].clone()
 }
 
+/// A mail to the account; `cc` are lines of its head.
+fn mail(from: &str, cc: &str, subject: &str) -> String {
+    format!("From: {from}\r\nTo: {BRAND}\r\n{cc}Subject: {subject}\r\nMessage-ID: <{subject}@in.example>\r\n\r\nhi\r\n")
+}
+
 testkit::both! {
     &testkit::app::migrations();
 
@@ -26,14 +31,28 @@ testkit::both! {
         rig.sync().await;
         let thread = sent(&rig, &format!("{CREATOR}, {OTHER}"), "A").await;
         rig.sync().await;
-        let told = |from: &str, cc: &str, subject: &str| {
-            json!({"from": from, "to": BRAND, "cc": cc, "subject": subject, "text": "x", "threadId": thread})
-        };
+        let told = |from: &str, cc: &str, subject: &str| json!({"raw": mail(from, cc, subject), "threadId": thread});
         rig.deliver_mail(told(CREATOR, "", "B")).await;
-        rig.deliver_mail(told(CREATOR, OTHER, "C")).await;
+        rig.deliver_mail(told(CREATOR, &format!("Cc: {OTHER}\r\n"), "C")).await;
         rig.deliver_mail(told("agent@talents.example", "", "D")).await;
         rig.sync().await;
         assert_eq!(rig.subjects(1).await, ["A", "B", "C", "D", "Rates for a collab"]);
         assert_eq!(rig.subjects(2).await, ["A", "C", "D"]);
+    }
+
+    /// What a search finds of another conversation stands in the new one by the same rule as any other mail; the
+    /// counterpart's name is known from it.
+    async fn what_is_kept_already(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation().await;
+        sent(&rig, &format!("{CREATOR}, Other One <{OTHER}>"), "A").await;
+        rig.deliver_mail(json!({"raw": mail(CREATOR, &format!("Cc: {OTHER}\r\n"), "B")})).await;
+        rig.sync().await;
+        assert_eq!(rig.subjects(1).await, ["A", "B", "Rates for a collab"]);
+        rig.conversation_with(2, OTHER).await;
+        rig.sync().await;
+        assert_eq!(rig.subjects(2).await, ["A"], "a copy of what somebody else wrote is not theirs");
+        assert_eq!(rig.sums(2).await.2.as_deref(), Some("Other One"));
+        assert_eq!(rig.stored(1).await.len(), 3, "and each is stored once");
     }
 }
