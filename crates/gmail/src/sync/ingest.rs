@@ -38,9 +38,13 @@ struct Place {
     reports: bool,
 }
 
+/// Gmail's own word is that a mail was sent. Without it an author's address of ours alone proves nothing: the form of a
+/// website writes in our name, and Reply-To says who filled it in.
 fn direction(own: &OwnAddresses, labels: &[String], mail: &Incoming) -> Direction {
+    let sent = labels.iter().any(|label| label == "SENT");
     let ours = mail.from.iter().any(|from| own.contains(&from.address));
-    if ours || labels.iter().any(|label| label == "SENT") { Direction::Out } else { Direction::In }
+    let for_others = mail.reply_to.iter().any(|to| !own.contains(&to.address));
+    if sent || ours && !for_others { Direction::Out } else { Direction::In }
 }
 
 /// The Message-IDs that a mail was given, by us or by Gmail.
@@ -275,7 +279,9 @@ fn name_of<'a>(
     let is_theirs = |m: &&mail::Mailbox| normal_form(&m.address) == conversation.address;
     let newest = conversation.last_inbound_at.is_none_or(|last| last <= message.received_at);
     let named = match message.direction {
-        Direction::In if newest || conversation.name.is_none() => mail.from.iter().find(is_theirs),
+        Direction::In if newest || conversation.name.is_none() => {
+            mail.from.iter().chain(&mail.reply_to).find(is_theirs)
+        }
         Direction::Out if conversation.name.is_none() => mail.to.iter().chain(&mail.cc).find(is_theirs),
         Direction::In | Direction::Out => None,
     };
@@ -358,4 +364,28 @@ fn parts(message: &MessageRow, mail: &Incoming, now: Timestamp) -> Vec<PartRow> 
         size: i64::try_from(file.size).unwrap_or(i64::MAX),
     };
     mail.attachments.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wrote_it() {
+        let own = OwnAddresses::new(["brand@example.com".to_owned()]);
+        for (head, labels, expected) in [
+            ("From: li@a.example", &["INBOX"][..], Direction::In),
+            ("From: brand@example.com", &["SENT"], Direction::Out),
+            ("From: brand@example.com", &["INBOX", "SENT"], Direction::Out),
+            ("From: brand@example.com", &["INBOX"], Direction::Out),
+            ("From: brand@example.com\r\nReply-To: Li <li@a.example>", &["INBOX", "UNREAD"], Direction::In),
+            ("From: brand@example.com\r\nReply-To: li@a.example", &["SENT"], Direction::Out),
+            ("From: brand@example.com\r\nReply-To: Brand@Example.com", &["INBOX"], Direction::Out),
+            ("From: li@a.example", &["SENT"], Direction::Out),
+        ] {
+            let mail = Incoming::read(format!("{head}\r\nSubject: x\r\n\r\nx\r\n").as_bytes()).unwrap();
+            let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
+            assert_eq!(direction(&own, &labels, &mail), expected, "{head} {labels:?}");
+        }
+    }
 }
