@@ -10,7 +10,7 @@ pub(crate) enum Rank {
     Live,
     /// It was listed where history did not reach back.
     Window,
-    /// It was found for a conversation: it belongs there, and is of the past.
+    /// It was found for a conversation: it belongs there, and is of the past, unless it came after the mailbox was read last.
     Past,
 }
 

@@ -168,7 +168,11 @@ impl Gmail {
             let past = match fetch.rank {
                 Rank::Live => false,
                 Rank::Window => read.received_at < now.minus(self.0.config.replies.max_age),
-                Rank::Past => true,
+                // A search may find what came after the mailbox was read last before history is asked for it.
+                Rank::Past => {
+                    row.good_until.is_none_or(|good_until| read.received_at < good_until)
+                        || read.received_at < now.minus(self.0.config.replies.max_age)
+                }
             };
             self.take_in(&mut tx, &row, &raw, &read, place, past).await?;
         }

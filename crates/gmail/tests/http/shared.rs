@@ -40,6 +40,21 @@ testkit::both! {
         assert_eq!(rig.subjects(2).await, ["A", "C", "D"]);
     }
 
+    /// A new mail that a search finds before history is asked for it is news all the same.
+    async fn news_that_a_search_finds(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let now = rig.house.app.now() + std::time::Duration::from_secs(60);
+        rig.house.google.set_now(now).await;
+        rig.house.app.clock.set(now);
+        // History does not know it yet; the search does.
+        rig.house.google.fault(json!({"path": "history", "status": 200, "body": {"historyId": "1"}, "times": 1})).await;
+        rig.deliver("A").await;
+        rig.conversation_with(1, CREATOR).await;
+        rig.sync().await;
+        let stored: Vec<(String, bool)> = rig.stored(1).await.into_iter().map(|(.., s, past)| (s, past)).collect();
+        assert_eq!(stored, [("A".to_owned(), false), ("Rates for a collab".to_owned(), true)]);
+    }
+
     /// What a search finds of another conversation stands in the new one by the same rule as any other mail; the
     /// counterpart's name is known from it.
     async fn what_is_kept_already(t) {
