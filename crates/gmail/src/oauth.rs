@@ -246,8 +246,8 @@ impl Gmail {
         let address = address_key(email);
         let kept = Kept { client: taken.json.clone(), refresh: refresh.expose().to_owned() };
         let mut tx = self.db().begin().await?;
-        // The user's rows first, in order: one of two first accounts at once is the default.
-        let own = store::lock_credentials(&mut tx, &taken.user_id).await?;
+        // The user's rows first, in order.
+        store::lock_credentials(&mut tx, &taken.user_id).await?;
         let before = store::lock_address(&mut tx, &address).await?;
         if before.as_ref().is_some_and(|row| row.user_id != taken.user_id) {
             return Err(taken_by_another(email));
@@ -261,14 +261,16 @@ impl Gmail {
             scopes: grant.scopes.as_str().to_owned(),
             email: email.to_owned(),
             updated_at: now,
-            ..before.clone().unwrap_or_else(|| new(&taken.user_id, &key, &address, own.is_empty(), now))
+            ..before.clone().unwrap_or_else(|| new(&taken.user_id, &key, &address, now))
         };
         let row = if before.is_some() {
             store::renew_credential(&mut tx, &row).await?;
             CredentialRow { status: CredentialStatus::Active, status_reason: None, ..row }
         } else {
             let id = store::number(&mut tx, "credential").await?;
-            let row = CredentialRow { id, ..row };
+            // One at a time has come here: of two first accounts at once, one is the default.
+            let others = store::credentials(&mut tx, &taken.user_id).await?;
+            let row = CredentialRow { id, is_default: !others.iter().any(|row| row.is_default), ..row };
             if !store::insert_credential(&mut tx, &row).await? {
                 return Ok(None);
             }
@@ -293,14 +295,14 @@ fn taken_by_another(email: &str) -> Problem {
 }
 
 /// An account that nobody connected before; what its grant says is put in by the caller.
-fn new(user: &str, key: &str, address: &str, is_default: bool, now: Timestamp) -> CredentialRow {
+fn new(user: &str, key: &str, address: &str, now: Timestamp) -> CredentialRow {
     CredentialRow {
         id: 0,
         key: key.to_owned(),
         user_id: user.to_owned(),
         email: String::new(),
         address: address.to_owned(),
-        is_default,
+        is_default: false,
         status: CredentialStatus::Active,
         status_reason: None,
         grant_sealed: Vec::new(),
