@@ -118,7 +118,9 @@ impl Sync {
             Error::Retry { reason, after, .. } => {
                 return Ok(Outcome::Retry { reason: reason.clone(), after: *after, in_doubt: false });
             }
-            Error::Reauthorize { reason } => return self.give_up(&row.key, None, reason).await,
+            // Mostly the grant's end is noted by now. Where Google refuses a token that it gave just before, nothing
+            // else says so.
+            Error::Reauthorize { reason } => return self.give_up(&row.key, Some(reason), reason).await,
             Error::Permanent { message, .. } => {
                 return self.give_up(&row.key, Some(message), message).await;
             }
