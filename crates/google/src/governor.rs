@@ -39,7 +39,8 @@ pub struct Quota {
     pub units_per_minute: u32,
     /// Calls at a time.
     pub concurrency: usize,
-    /// How long a call waits for its units; one that would wait longer is [`Error::Retry`] at once.
+    /// How long a call waits for its units, and for others to end; one that would wait longer for units is
+    /// [`Error::Retry`] at once.
     pub patience: Duration,
 }
 
@@ -114,7 +115,12 @@ impl Governor {
 
     /// Waits until a call of so many units may be made.
     pub(crate) async fn acquire(&self, units: u32, effect: Effect) -> Result<Permit, Error> {
-        let call = Arc::clone(&self.calls).acquire_owned().await;
+        let call = tokio::time::timeout(self.patience, Arc::clone(&self.calls).acquire_owned()).await;
+        let call = call.map_err(|_| Error::Retry {
+            reason: "the mailbox's other calls take too long".to_owned(),
+            after: Some(self.patience),
+            limited: true,
+        })?;
         let call = call.map_err(|_| Error::retry("the program ends"))?;
         let at = self.reserve(units, effect)?;
         self.clock.sleep_until(at).await;
