@@ -132,6 +132,23 @@ impl Governor {
         }
     }
 
+    /// Waits until a call of so many units could be made at once; nothing is taken. For whoever must hold something
+    /// else while calling, which is not to be held while waiting.
+    pub(crate) async fn paced(&self, units: u32) -> Result<(), Error> {
+        let now = self.clock.now();
+        let at = {
+            let state = self.state();
+            if let Some(hold) = state.hold(Effect::Repeatable, now) {
+                return Err(hold.again(now));
+            }
+            let full = state.full.clamp(now, now + self.burst + self.patience) + self.unit * units;
+            full - self.burst
+        };
+        // Who would be refused is told so by the call.
+        self.clock.sleep_until(at.min(now + self.patience)).await;
+        Ok(())
+    }
+
     /// Takes the units; when the call may be made.
     fn reserve(&self, units: u32, effect: Effect) -> Result<Timestamp, Error> {
         let now = self.clock.now();

@@ -78,6 +78,15 @@ impl From<Error> for Trouble {
     }
 }
 
+/// What was looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    Nothing,
+    /// What was written before.
+    Past,
+    News,
+}
+
 /// How a mail is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -87,9 +96,8 @@ enum Way {
 }
 
 impl Gmail {
-    /// Looks at the next few mails; false if there are none. New ones come before the listing of the past, and that
-    /// before its mails.
-    pub(super) async fn look_at_some(&self, key: &str) -> Result<bool, Stop> {
+    /// Looks at the next few mails. New ones come before the listing of the past, and that before its mails.
+    pub(super) async fn look_at_some(&self, key: &str) -> Result<Looked, Stop> {
         let row = self.fresh(key).await?;
         let mut conn = self.db().read().await?;
         let next = fetches::next(&mut conn, key, (TRIES, ABREAST), self.now()).await?;
@@ -103,9 +111,11 @@ impl Gmail {
             Rank::Live | Rank::Window => Way::HeadFirst,
         };
         if next.first().is_none_or(|fetch| fetch.rank == Rank::Past) && self.list_past(&row).await? {
-            return Ok(true);
+            return Ok(Looked::Past);
         }
-        let Some(first) = next.first().map(way) else { return Ok(false) };
+        let Some(head) = next.first() else { return Ok(Looked::Nothing) };
+        let (first, looked) =
+            (way(head), if head.rank == Rank::Past { Looked::Past } else { Looked::News });
         let some = if first == Way::WholeAlone { 1 } else { next.len() };
         let some: Vec<&FetchRow> = next.iter().take(some).take_while(|fetch| way(fetch) == first).collect();
         let mailbox = self.mailbox(&row);
@@ -113,7 +123,7 @@ impl Gmail {
             Way::HeadFirst => self.heads_first(&row, &mailbox, &some).await?,
             Way::Whole | Way::WholeAlone => self.wholes(&row, &mailbox, &some).await?,
         };
-        self.settle(&row, &mailbox, ends).await.map(|()| true)
+        self.settle(&row, &mailbox, ends).await.map(|()| looked)
     }
 
     async fn heads_first<'a>(
@@ -148,6 +158,7 @@ impl Gmail {
             return Ok(());
         }
         let large = head.size.is_none_or(|size| size > LARGE);
+        mailbox.paced(1).await?;
         let place = self.room(if large { BODIES } else { 1 }).await?;
         let end = match mailbox.raw(&fetch.gmail_id).await {
             Err(Error::NotFound) => Ok(self.forget(row, &fetch.gmail_id).await?),
@@ -164,6 +175,8 @@ impl Gmail {
         mailbox: &Mailbox,
         some: &[&'a FetchRow],
     ) -> Result<Vec<(&'a FetchRow, Result<(), Trouble>)>, Stop> {
+        // Nobody waits with room in memory for what their own mailbox may be asked.
+        mailbox.paced(some.len()).await?;
         // All places at once: whoever held some and waited for others would wait for whoever does the same.
         let large = some.iter().any(|fetch| fetch.large);
         let place = self.room(if large { BODIES } else { some.len() }).await?;

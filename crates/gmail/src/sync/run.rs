@@ -7,6 +7,7 @@ use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
 use google::Error;
 use kernel::Timestamp;
 
+use super::drain::Looked;
 use crate::{
     CredentialStatus, Gmail,
     store::{self, CredentialRow, syncs},
@@ -17,6 +18,8 @@ pub const SYNC: &str = "gmail.sync";
 
 /// So long a mailbox is read before others have a turn.
 const TURN: Duration = Duration::from_secs(240);
+/// So long its past is: somebody else's news must not wait for it.
+const PAST_TURN: Duration = Duration::from_secs(15);
 
 /// The handler of [`SYNC`].
 pub struct Sync {
@@ -91,7 +94,7 @@ impl Sync {
         if let Some(until) = row.limited_until.filter(|until| now < *until) {
             return Ok(Outcome::Snooze { until, reason: "Google wants no call".to_owned() });
         }
-        match gmail.read_mailbox(&row, now + TURN).await {
+        match gmail.read_mailbox(&row, now).await {
             Ok(()) => Ok(Outcome::Done("read".to_owned())),
             Err(Stop::Google(error)) => self.stopped(&row, error).await,
             Err(Stop::Store(error)) => Err(error),
@@ -144,8 +147,8 @@ impl Sync {
 }
 
 impl Gmail {
-    /// Reads a mailbox until nothing is left and nobody wants more.
-    async fn read_mailbox(&self, row: &CredentialRow, until: Timestamp) -> std::result::Result<(), Stop> {
+    /// Reads a mailbox until nothing is left and nobody wants more, or others have a turn.
+    async fn read_mailbox(&self, row: &CredentialRow, began: Timestamp) -> std::result::Result<(), Stop> {
         let key = &row.key;
         loop {
             let Some(count) = syncs::wanted(&mut self.db().read().await?, key).await? else {
@@ -154,10 +157,12 @@ impl Gmail {
             self.read_changes(key).await?;
             // What rang meanwhile is read before anything else is looked at.
             while syncs::wanted(&mut self.db().read().await?, key).await? == Some(count) {
-                if !self.look_at_some(key).await? {
-                    break;
-                }
-                if self.now() >= until {
+                let turn = match self.look_at_some(key).await? {
+                    Looked::Nothing => break,
+                    Looked::Past => PAST_TURN,
+                    Looked::News => TURN,
+                };
+                if self.now() >= began + turn {
                     return Err(Stop::Turn);
                 }
             }

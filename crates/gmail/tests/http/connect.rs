@@ -116,7 +116,7 @@ testkit::both! {
             house.post("/auth/complete/", &anna, json!({"client_secret_json": house.client(), "auth_code": back}))
         }))
         .await;
-        done.iter().for_each(|answer| drop(good(answer)));
+        assert!(done.iter().all(|answer| answer.status == 200));
         let list = house.get("/credentials/", &anna).await;
         let accounts = good(&list)["results"].as_array().unwrap().clone();
         let defaults: Vec<&Value> = accounts.iter().filter(|one| one["is_default"] == true).collect();
