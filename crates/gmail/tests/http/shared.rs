@@ -55,6 +55,36 @@ testkit::both! {
         assert_eq!(stored, [("A".to_owned(), false), ("Rates for a collab".to_owned(), true)]);
     }
 
+    /// Only the counterpart's own word counts as one: no third person's, no machine's; what is unread follows Gmail.
+    async fn the_counterparts_last_word(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation().await;
+        let shown = || async { crate::house::good(&rig.house.get("/conversations/1/", &rig.anna).await).clone() };
+        let before = shown().await["last_inbound_time"].clone();
+        assert!(before.is_string());
+        let now = rig.house.app.now() + std::time::Duration::from_secs(3600);
+        rig.house.google.set_now(now).await;
+        rig.house.app.clock.set(now);
+        let thread = rig.house.google.as_owner(BRAND, "GET", "messages/msg_seed1", json!(null)).await["threadId"].clone();
+        rig.deliver_mail(json!({"raw": mail("agent@talents.example", "", "A"), "threadId": thread})).await;
+        rig.deliver_mail(json!({"raw": mail(CREATOR, "Auto-Submitted: auto-replied\r\n", "Out of office")})).await;
+        rig.sync().await;
+        assert_eq!(rig.stored(1).await.len(), 3);
+        assert_eq!(shown().await["last_inbound_time"], before);
+        let unread = shown().await["unread_count"].as_i64().unwrap();
+        let own = rig.deliver_mail(json!({"raw": mail(CREATOR, "", "B")})).await;
+        rig.sync().await;
+        assert_ne!(shown().await["last_inbound_time"], before);
+        assert_eq!(shown().await["unread_count"], unread + 1);
+        let read = json!({"removeLabelIds": ["UNREAD"]});
+        rig.house.google.as_owner(BRAND, "POST", &format!("messages/{own}/modify"), read).await;
+        rig.sync().await;
+        assert_eq!(shown().await["unread_count"], unread);
+        rig.house.google.as_owner(BRAND, "DELETE", &format!("messages/{own}"), json!(null)).await;
+        rig.sync().await;
+        assert_eq!(shown().await["last_inbound_time"], before);
+    }
+
     /// What a search finds of another conversation stands in the new one by the same rule as any other mail; the
     /// counterpart's name is known from it.
     async fn what_is_kept_already(t) {
