@@ -94,7 +94,9 @@ CREATE TABLE gmail_syncs (
     since BIGINT NOT NULL,
     poll_at BIGINT NOT NULL,
     pushed_at BIGINT,
-    error TEXT
+    error TEXT,
+    relist_since BIGINT,
+    relist_at BIGINT
 );
 CREATE INDEX gmail_syncs_poll ON gmail_syncs (poll_at);
 
@@ -117,6 +119,7 @@ CREATE TABLE gmail_backfills (
     large BOOLEAN NOT NULL,
     page TEXT,
     tries BIGINT NOT NULL,
+    again BOOLEAN NOT NULL DEFAULT FALSE,
     asked_at BIGINT NOT NULL
 );
 CREATE INDEX gmail_backfills_account ON gmail_backfills (credential_key, asked_at, conversation_id);

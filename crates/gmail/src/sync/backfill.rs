@@ -2,7 +2,7 @@
 
 use google::{Error, Query};
 
-use super::{TRIES, run::Stop};
+use super::{SEARCH_LAG, TRIES, run::Stop};
 use crate::{
     Gmail,
     store::{
@@ -33,7 +33,7 @@ fn search(row: &BackfillRow) -> Option<String> {
 impl Gmail {
     /// Lists a page of the past that waits longest; false if none does.
     pub(super) async fn list_past(&self, row: &CredentialRow) -> Result<bool, Stop> {
-        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key).await? else {
+        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key, self.now()).await? else {
             return Ok(false);
         };
         let (id, now) = (past.conversation_id, self.now());
@@ -67,7 +67,8 @@ impl Gmail {
         match (&page.next, past.large) {
             (Some(next), large) => syncs::move_backfill(&mut tx, id, large, Some(next)).await?,
             (None, true) => syncs::move_backfill(&mut tx, id, false, None).await?,
-            (None, false) => syncs::end_backfill(&mut tx, id, now).await?,
+            (None, false) if past.again => syncs::end_backfill(&mut tx, id, now).await?,
+            (None, false) => syncs::repeat_backfill(&mut tx, id, now + SEARCH_LAG, now).await?,
         }
         tx.commit().await?;
         Ok(true)
@@ -84,6 +85,7 @@ mod tests {
             conversation_id: 1,
             large: false,
             page: None,
+            again: false,
             counterpart: counterpart.to_owned(),
             address: address.to_owned(),
         };
