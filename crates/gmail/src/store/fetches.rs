@@ -79,6 +79,26 @@ pub(crate) async fn queue(
     .map(drop)
 }
 
+/// What stands in the queue for a thread, whose mails are to be listed. No mail's id looks like it.
+const THREAD: &str = "thread/";
+
+/// Queues the listing of a thread, after all that is new.
+pub(crate) async fn queue_thread(
+    tx: &mut Tx,
+    credential: &str,
+    thread: &str,
+    now: Timestamp,
+) -> Result<()> {
+    queue(tx, credential, &[format!("{THREAD}{thread}")], (Rank::Past, false), |_| now.micros()).await
+}
+
+impl FetchRow {
+    /// The thread that is to be listed, if it is none of mails.
+    pub(crate) fn thread(&self) -> Option<&str> {
+        self.gmail_id.strip_prefix(THREAD)
+    }
+}
+
 /// Queues what is known of a mailbox since a time: whether it is still there.
 pub(crate) async fn queue_known(
     tx: &mut Tx,

@@ -1,7 +1,8 @@
 //! The queue of mails to look at: a few at a time, the first in it first.
 //!
 //! Of a mail that history or a listing names, first only the head is fetched: most of a mailbox is none of outreach's.
-//! What a search found for a conversation is fetched whole at once. Fetching is done side by side, storing one after the
+//! What a search found for a conversation is fetched whole at once. A thread that stands in a conversation for the first time
+//! is listed, so that it does not matter in which order its mails are read. Fetching is done side by side, storing one after the
 //! other, for whether a mail belongs to a conversation may hang on the one before it.
 
 use std::time::Duration;
@@ -93,6 +94,7 @@ enum Way {
     HeadFirst,
     Whole,
     WholeAlone,
+    Thread,
 }
 
 impl Gmail {
@@ -105,6 +107,7 @@ impl Gmail {
         let kept = store::kept(&mut conn, key, &ids).await?;
         drop(conn);
         let way = |fetch: &FetchRow| match fetch.rank {
+            _ if fetch.thread().is_some() => Way::Thread,
             Rank::Past if kept.iter().any(|kept| kept.gmail_id == fetch.gmail_id) => Way::HeadFirst,
             Rank::Past if fetch.large => Way::WholeAlone,
             Rank::Past => Way::Whole,
@@ -122,6 +125,7 @@ impl Gmail {
         let ends = match first {
             Way::HeadFirst => self.heads_first(&row, &mailbox, &some).await?,
             Way::Whole | Way::WholeAlone => self.wholes(&row, &mailbox, &some).await?,
+            Way::Thread => self.threads(&row, &mailbox, &some).await,
         };
         self.settle(&row, &mailbox, ends).await.map(|()| looked)
     }
@@ -193,6 +197,45 @@ impl Gmail {
         }
         drop(place);
         Ok(ends)
+    }
+
+    async fn threads<'a>(
+        &self,
+        row: &CredentialRow,
+        mailbox: &Mailbox,
+        some: &[&'a FetchRow],
+    ) -> Vec<(&'a FetchRow, Result<(), Trouble>)> {
+        let mut ends = Vec::new();
+        for fetch in some {
+            ends.push((*fetch, self.list_thread(row, mailbox, fetch).await));
+        }
+        ends
+    }
+
+    /// Queues what of a thread is not kept here.
+    async fn list_thread(
+        &self,
+        row: &CredentialRow,
+        mailbox: &Mailbox,
+        fetch: &FetchRow,
+    ) -> Result<(), Trouble> {
+        let thread = fetch.thread().unwrap_or_default();
+        let messages = match mailbox.thread(thread, Format::Minimal).await {
+            Ok(thread) => thread.messages,
+            Err(Error::NotFound) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let ids: Vec<String> =
+            messages.into_iter().filter(|m| !is_hidden(&m.labels)).map(|message| message.id).collect();
+        let mut tx = self.db().begin().await?;
+        let row = self.locked(&mut tx, row).await?;
+        let new = self.unknown(&mut tx, &row, &ids).await?;
+        let at = self.now().micros();
+        // How large they are is not said.
+        fetches::queue(&mut tx, &row.key, &new, (Rank::Past, true), |n| at.saturating_add(n)).await?;
+        fetches::done(&mut tx, &row.key, &[fetch.gmail_id.clone()]).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Room in memory for so many mails.

@@ -34,6 +34,8 @@ struct Place {
     conversations: BTreeSet<i64>,
     /// The mail of ours that it is.
     own: Option<OwnSend>,
+    /// Of conversations in which its thread stands already.
+    of_thread: BTreeSet<i64>,
     /// It speaks of a mail of ours.
     reports: bool,
 }
@@ -139,6 +141,7 @@ impl Gmail {
             let all = store::conversations_of_thread(tx, &row.key, thread).await?;
             let shared = all.iter().filter(|row| !claimed || told.contains(&row.address));
             place.conversations.extend(shared.map(|row| row.id));
+            place.of_thread = all.iter().map(|row| row.id).collect();
         }
         Ok(place)
     }
@@ -213,6 +216,12 @@ impl Gmail {
         let standing = StandingRow::from(&message);
         for conversation in &conversations {
             stand(tx, conversation, &standing, &read.mail, now).await?;
+        }
+        // What others wrote in the thread before belongs here by it, and was passed over when it was read. Of a new mail
+        // that answers nothing there is none.
+        let answers = message.in_reply_to.is_some() || !read.mail.references.is_empty();
+        if (past || answers) && conversations.iter().any(|row| !place.of_thread.contains(&row.id)) {
+            fetches::queue_thread(tx, &row.key, &message.thread_id, now).await?;
         }
         if news {
             self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;

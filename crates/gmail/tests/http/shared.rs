@@ -85,6 +85,25 @@ testkit::both! {
         assert_eq!(shown().await["last_inbound_time"], before);
     }
 
+    /// What a third person wrote in a thread belongs to it, though it was read before there was a conversation.
+    async fn a_thread_that_was_read_before(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let thread = rig.house.google.as_owner(BRAND, "GET", "messages/msg_seed1", json!(null)).await["threadId"].clone();
+        rig.deliver_mail(json!({"raw": mail("agent@talents.example", "", "A"), "threadId": thread})).await;
+        rig.deliver_mail(json!({"raw": mail("agent@talents.example", "", "B")})).await;
+        rig.sync().await;
+        let lists = rig.calls("/threads/").await;
+        rig.conversation().await;
+        assert_eq!(rig.subjects(1).await, ["A", "Rates for a collab"]);
+        assert!(rig.stored(1).await.iter().all(|(.., past)| *past));
+        assert_eq!(rig.calls("/threads/").await, lists + 1);
+        // A mail that begins a thread costs no further call.
+        rig.deliver("C").await;
+        rig.sync().await;
+        assert_eq!(rig.calls("/threads/").await, lists + 1);
+        assert_eq!(rig.health().await["waiting"], 0);
+    }
+
     /// What a search finds of another conversation stands in the new one by the same rule as any other mail; the
     /// counterpart's name is known from it.
     async fn what_is_kept_already(t) {
