@@ -186,25 +186,31 @@ impl Gmail {
         })
     }
 
-    /// Takes a consent for itself alone, and gives it back where nothing came of it.
+    /// Ends a consent, whether its person waits for that or not: a code is good once.
     async fn exchange(&self, taken: Taken, code: &Secret) -> Result<CredentialRow, Problem> {
+        let (gmail, code) = (self.clone(), code.clone());
+        let exchanged = tokio::spawn(async move { gmail.exchange_alone(&taken, &code).await });
+        exchanged.await.unwrap_or_else(|_| Err(internal("its exchange ended")))
+    }
+
+    /// Takes a consent for itself alone; gives it back where no code of it was exchanged, and forgets it otherwise.
+    async fn exchange_alone(&self, taken: &Taken, code: &Secret) -> Result<CredentialRow, Problem> {
         let mut tx = self.db().begin().await?;
         if !store::use_flow(&mut tx, &taken.state_hash, self.now()).await? {
             return Err(gone());
         }
         tx.commit().await?;
-        let connected = self.connect(&taken, code).await;
-        if connected.is_err() {
-            let mut tx = self.db().begin().await?;
-            store::give_back_flow(&mut tx, &taken.state_hash).await?;
-            tx.commit().await?;
+        let grant = self.0.oauth.exchange(&taken.client, code, &taken.redirect_uri, &taken.pkce).await;
+        let mut tx = self.db().begin().await?;
+        match &grant {
+            Ok(_) => store::end_flow(&mut tx, &taken.state_hash).await?,
+            Err(_) => store::give_back_flow(&mut tx, &taken.state_hash).await?,
         }
-        connected
+        tx.commit().await?;
+        self.connect(taken, grant.map_err(|e| refused(&e))?).await
     }
 
-    async fn connect(&self, taken: &Taken, code: &Secret) -> Result<CredentialRow, Problem> {
-        let grant = self.0.oauth.exchange(&taken.client, code, &taken.redirect_uri, &taken.pkce).await;
-        let grant = grant.map_err(|e| refused(&e))?;
+    async fn connect(&self, taken: &Taken, grant: Grant) -> Result<CredentialRow, Problem> {
         if let Some(missing) = grant.scopes.missing().first() {
             let text = format!("the permission {missing} was not granted: begin again and tick all boxes");
             return Err(Problem::rule("auth_code", text));
@@ -279,9 +285,7 @@ impl Gmail {
         self.want_aliases(&mut tx, &key).await?;
         self.wake_outbox(&mut tx, &key).await?;
         // What Google rings with belongs to the grant.
-        if row.topic.is_some() {
-            self.want_renewal(&mut tx, &key, true).await?;
-        }
+        self.ring_by_new_grant(&mut tx, &row, taken.client.project_id.as_deref()).await?;
         self.want_sync(&mut tx, &key).await?;
         tx.commit().await?;
         self.0.cells.forget(&key);
