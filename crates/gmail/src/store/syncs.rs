@@ -50,19 +50,25 @@ pub(crate) async fn rest(tx: &mut Tx, credential: &str, count: i64, poll_at: Tim
     Ok(rested == 1)
 }
 
-/// Lets the next who wants something read: this one gave up, for this reason if it is one to be shown.
+/// Lets the next who wants something read: this one gave up, for this reason if it is one to be shown. False if more was
+/// wanted since `count`, if that is given.
 pub(crate) async fn give_up(
     tx: &mut Tx,
     credential: &str,
+    count: Option<i64>,
     error: Option<&str>,
     poll_at: Timestamp,
-) -> Result<()> {
-    tx.exec(
-        sql!("UPDATE gmail_syncs SET active = FALSE, error = $2, poll_at = $3 WHERE credential_key = $1"),
-        args![credential, error, poll_at],
-    )
-    .await
-    .map(drop)
+) -> Result<bool> {
+    let ended = tx
+        .exec(
+            sql!(
+                "UPDATE gmail_syncs SET active = FALSE, error = $2, poll_at = $3
+                 WHERE credential_key = $1 AND (CAST($4 AS BIGINT) IS NULL OR wanted = $4)"
+            ),
+            args![credential, error, poll_at, count],
+        )
+        .await?;
+    Ok(ended == 1 || count.is_none())
 }
 
 /// Accounts that nobody reads and whose time has come: they were quiet for long, a mail is to be tried again, or something
