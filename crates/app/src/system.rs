@@ -232,15 +232,16 @@ fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
     use std::time::Duration;
     let seconds = Duration::from_secs;
     let retry = Retry { first: seconds(1), cap: seconds(60), max_age: days(1), min_attempts: 4 };
-    let read = SingleOptions { concurrency: 8, per_destination: 1, retry, timeout: seconds(600) };
+    // Reading waits for Google most of the time, and what is in memory at once is limited elsewhere.
+    let read = SingleOptions { concurrency: 32, per_destination: 1, retry, timeout: seconds(600) };
     // A watch that is not renewed lasts for days: no haste.
     let slow = Retry { first: seconds(60), cap: seconds(3600), max_age: seconds(20 * 3600), min_attempts: 4 };
-    let renew = SingleOptions { retry: slow, timeout: seconds(180), ..read };
+    let renew = SingleOptions { concurrency: 8, retry: slow, timeout: seconds(180), ..read };
     let patient = Retry { first: seconds(10), cap: seconds(3600), max_age: days(3), min_attempts: 20 };
     let send = SingleOptions { concurrency: 16, retry: patient, timeout: seconds(400), ..read };
     let internal = SingleOptions { concurrency: 2, per_destination: 2, retry: Retry::INTERNAL, ..send };
     // The assistant may be asked twice, each time for as long as it may take.
-    let think = SingleOptions { per_destination: 8, ..read };
+    let think = SingleOptions { concurrency: 8, per_destination: 8, ..read };
     let wipe = SingleOptions { per_destination: 1, timeout: seconds(600), ..internal };
     let of = || gmail.clone();
     builder

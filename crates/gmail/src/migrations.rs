@@ -6,7 +6,7 @@
 //!
 //! `gmail_hints` are pushes that rang; `gmail_syncs` says whether a mailbox is to be read, `gmail_fetches` which of its
 //! mails, `gmail_backfills` for which conversations it is still searched. `gmail_conversations` are pairs of an account and
-//! a counterpart; `gmail_messages` what Gmail holds of them, once each; `gmail_links` which message stands in which conversations; `gmail_parts` the messages' attachments; `gmail_terms`
+//! a counterpart; `gmail_messages` what Gmail holds of them, once each; `gmail_links` which message stands in which conversations, whether the counterpart wrote it and it is unread; `gmail_parts` the messages' attachments; `gmail_terms`
 //! what they are found by; `gmail_notes` and `gmail_summaries` what people and the assistant say of a conversation.
 //!
 //! `gmail_uploads` are files to be sent, `gmail_upload_uses` by which mails; `gmail_outbox` the mails that go out, from the
@@ -94,7 +94,9 @@ CREATE TABLE gmail_syncs (
     since BIGINT NOT NULL,
     poll_at BIGINT NOT NULL,
     pushed_at BIGINT,
-    error TEXT
+    error TEXT,
+    relist_since BIGINT,
+    relist_at BIGINT
 );
 CREATE INDEX gmail_syncs_poll ON gmail_syncs (poll_at);
 
@@ -117,6 +119,7 @@ CREATE TABLE gmail_backfills (
     large BOOLEAN NOT NULL,
     page TEXT,
     tries BIGINT NOT NULL,
+    again BOOLEAN NOT NULL DEFAULT FALSE,
     asked_at BIGINT NOT NULL
 );
 CREATE INDEX gmail_backfills_account ON gmail_backfills (credential_key, asked_at, conversation_id);
@@ -143,7 +146,7 @@ CREATE TABLE gmail_conversations (
     updated_at BIGINT NOT NULL,
     UNIQUE (credential_key, address)
 );
-CREATE INDEX gmail_conversations_user ON gmail_conversations (user_id, last_message_at, id);
+CREATE INDEX gmail_conversations_user ON gmail_conversations (user_id, (COALESCE(last_message_at, created_at)), id);
 
 CREATE TABLE gmail_messages (
     key {ID} NOT NULL PRIMARY KEY,
@@ -182,8 +185,11 @@ CREATE TABLE gmail_links (
     conversation_id BIGINT NOT NULL,
     message_key {ID} NOT NULL,
     received_at BIGINT NOT NULL,
+    theirs BOOLEAN NOT NULL DEFAULT FALSE,
+    unread BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (conversation_id, message_key)
 );
+CREATE INDEX gmail_links_unread ON gmail_links (conversation_id) WHERE unread;
 CREATE INDEX gmail_links_order ON gmail_links (conversation_id, received_at, message_key);
 CREATE INDEX gmail_links_message ON gmail_links (message_key);
 

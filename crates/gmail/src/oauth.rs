@@ -186,25 +186,31 @@ impl Gmail {
         })
     }
 
-    /// Takes a consent for itself alone, and gives it back where nothing came of it.
+    /// Ends a consent, whether its person waits for that or not: a code is good once.
     async fn exchange(&self, taken: Taken, code: &Secret) -> Result<CredentialRow, Problem> {
+        let (gmail, code) = (self.clone(), code.clone());
+        let exchanged = tokio::spawn(async move { gmail.exchange_alone(&taken, &code).await });
+        exchanged.await.unwrap_or_else(|_| Err(internal("its exchange ended")))
+    }
+
+    /// Takes a consent for itself alone; gives it back where no code of it was exchanged, and forgets it otherwise.
+    async fn exchange_alone(&self, taken: &Taken, code: &Secret) -> Result<CredentialRow, Problem> {
         let mut tx = self.db().begin().await?;
         if !store::use_flow(&mut tx, &taken.state_hash, self.now()).await? {
             return Err(gone());
         }
         tx.commit().await?;
-        let connected = self.connect(&taken, code).await;
-        if connected.is_err() {
-            let mut tx = self.db().begin().await?;
-            store::give_back_flow(&mut tx, &taken.state_hash).await?;
-            tx.commit().await?;
+        let grant = self.0.oauth.exchange(&taken.client, code, &taken.redirect_uri, &taken.pkce).await;
+        let mut tx = self.db().begin().await?;
+        match &grant {
+            Ok(_) => store::end_flow(&mut tx, &taken.state_hash).await?,
+            Err(_) => store::give_back_flow(&mut tx, &taken.state_hash).await?,
         }
-        connected
+        tx.commit().await?;
+        self.connect(taken, grant.map_err(|e| refused(&e))?).await
     }
 
-    async fn connect(&self, taken: &Taken, code: &Secret) -> Result<CredentialRow, Problem> {
-        let grant = self.0.oauth.exchange(&taken.client, code, &taken.redirect_uri, &taken.pkce).await;
-        let grant = grant.map_err(|e| refused(&e))?;
+    async fn connect(&self, taken: &Taken, grant: Grant) -> Result<CredentialRow, Problem> {
         if let Some(missing) = grant.scopes.missing().first() {
             let text = format!("the permission {missing} was not granted: begin again and tick all boxes");
             return Err(Problem::rule("auth_code", text));
@@ -246,8 +252,8 @@ impl Gmail {
         let address = address_key(email);
         let kept = Kept { client: taken.json.clone(), refresh: refresh.expose().to_owned() };
         let mut tx = self.db().begin().await?;
-        // The user's rows first, in order: one of two first accounts at once is the default.
-        let own = store::lock_credentials(&mut tx, &taken.user_id).await?;
+        // The user's rows first, in order.
+        store::lock_credentials(&mut tx, &taken.user_id).await?;
         let before = store::lock_address(&mut tx, &address).await?;
         if before.as_ref().is_some_and(|row| row.user_id != taken.user_id) {
             return Err(taken_by_another(email));
@@ -261,14 +267,16 @@ impl Gmail {
             scopes: grant.scopes.as_str().to_owned(),
             email: email.to_owned(),
             updated_at: now,
-            ..before.clone().unwrap_or_else(|| new(&taken.user_id, &key, &address, own.is_empty(), now))
+            ..before.clone().unwrap_or_else(|| new(&taken.user_id, &key, &address, now))
         };
         let row = if before.is_some() {
             store::renew_credential(&mut tx, &row).await?;
             CredentialRow { status: CredentialStatus::Active, status_reason: None, ..row }
         } else {
             let id = store::number(&mut tx, "credential").await?;
-            let row = CredentialRow { id, ..row };
+            // One at a time has come here: of two first accounts at once, one is the default.
+            let others = store::credentials(&mut tx, &taken.user_id).await?;
+            let row = CredentialRow { id, is_default: !others.iter().any(|row| row.is_default), ..row };
             if !store::insert_credential(&mut tx, &row).await? {
                 return Ok(None);
             }
@@ -277,9 +285,7 @@ impl Gmail {
         self.want_aliases(&mut tx, &key).await?;
         self.wake_outbox(&mut tx, &key).await?;
         // What Google rings with belongs to the grant.
-        if row.topic.is_some() {
-            self.want_renewal(&mut tx, &key, true).await?;
-        }
+        self.ring_by_new_grant(&mut tx, &row, taken.client.project_id.as_deref()).await?;
         self.want_sync(&mut tx, &key).await?;
         tx.commit().await?;
         self.0.cells.forget(&key);
@@ -293,14 +299,14 @@ fn taken_by_another(email: &str) -> Problem {
 }
 
 /// An account that nobody connected before; what its grant says is put in by the caller.
-fn new(user: &str, key: &str, address: &str, is_default: bool, now: Timestamp) -> CredentialRow {
+fn new(user: &str, key: &str, address: &str, now: Timestamp) -> CredentialRow {
     CredentialRow {
         id: 0,
         key: key.to_owned(),
         user_id: user.to_owned(),
         email: String::new(),
         address: address.to_owned(),
-        is_default,
+        is_default: false,
         status: CredentialStatus::Active,
         status_reason: None,
         grant_sealed: Vec::new(),

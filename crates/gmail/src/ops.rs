@@ -1,5 +1,7 @@
 //! What people do with their accounts.
 
+use std::time::Duration;
+
 use google::Error;
 use kernel::{Problem, ProblemKind};
 
@@ -15,6 +17,15 @@ pub(crate) struct Gone {
     pub(crate) email: String,
     /// Whether Google knows, or why not.
     pub(crate) revoked: Result<(), String>,
+}
+
+/// So long Google has to answer whoever disconnects an account.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of a call that somebody waits for.
+async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let end = tokio::time::timeout(PATIENCE, call).await;
+    end.unwrap_or_else(|_| Err(Error::retry("Google does not answer in time")))
 }
 
 fn missing() -> Problem {
@@ -58,14 +69,16 @@ impl Gmail {
     /// 404
     pub(crate) async fn disconnect(&self, user: &str, id: i64) -> Result<Gone, Problem> {
         let row = store::credential(&mut self.db().read().await?, user, id).await?.ok_or_else(missing)?;
-        let revoked = self.revoke(&row).await.map_err(|error| error.to_string());
+        let revoked = self.revoke(&row).await;
         let mut tx = self.db().begin().await?;
         let rows = store::lock_credentials(&mut tx, user).await?;
+        // Somebody else may have been faster; connected again it has another id.
+        let row = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
         self.wipe(&mut tx, &row.key).await?;
         store::delete_credential(&mut tx, id).await?;
-        if row.is_default
-            && let Some(next) = rows.iter().find(|other| other.id != id)
-        {
+        // Read anew: what was connected meanwhile counts as well.
+        let others = store::credentials(&mut tx, user).await?;
+        if let Some(next) = others.first().filter(|_| !others.iter().any(|other| other.is_default)) {
             store::set_default(&mut tx, user, next.id, self.now()).await?;
         }
         tx.commit().await?;
@@ -105,20 +118,23 @@ impl Gmail {
         Ok(row)
     }
 
-    async fn revoke(&self, row: &CredentialRow) -> Result<(), Error> {
+    /// Tells Google, for a few seconds each; why it was not told.
+    async fn revoke(&self, row: &CredentialRow) -> Result<(), String> {
         if row.status != CredentialStatus::Active {
             return Ok(());
         }
         let stopped = match row.topic {
-            Some(_) => self.mailbox(row).stop().await,
+            Some(_) => in_time(self.mailbox(row).stop()).await,
             None => Ok(()),
         };
-        let kept = Kept::open(self.0.accounts.keyring(), row)?;
-        self.0.oauth.revoke(&google::Secret::new(kept.refresh.clone())).await?;
+        let kept = Kept::open(self.0.accounts.keyring(), row).map_err(|error| error.to_string())?;
+        in_time(self.0.oauth.revoke(&google::Secret::new(kept.refresh.clone())))
+            .await
+            .map_err(|error| error.to_string())?;
         match stopped {
             // A grant that had ended rings no more than one that was revoked just now.
             Ok(()) | Err(Error::Reauthorize { .. } | Error::NotFound) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(error.to_string()),
         }
     }
 }

@@ -39,7 +39,8 @@ pub struct Quota {
     pub units_per_minute: u32,
     /// Calls at a time.
     pub concurrency: usize,
-    /// How long a call waits for its units; one that would wait longer is [`Error::Retry`] at once.
+    /// How long a call waits for its units, and for others to end; one that would wait longer for units is
+    /// [`Error::Retry`] at once.
     pub patience: Duration,
 }
 
@@ -114,7 +115,12 @@ impl Governor {
 
     /// Waits until a call of so many units may be made.
     pub(crate) async fn acquire(&self, units: u32, effect: Effect) -> Result<Permit, Error> {
-        let call = Arc::clone(&self.calls).acquire_owned().await;
+        let call = tokio::time::timeout(self.patience, Arc::clone(&self.calls).acquire_owned()).await;
+        let call = call.map_err(|_| Error::Retry {
+            reason: "the mailbox's other calls take too long".to_owned(),
+            after: Some(self.patience),
+            limited: true,
+        })?;
         let call = call.map_err(|_| Error::retry("the program ends"))?;
         let at = self.reserve(units, effect)?;
         self.clock.sleep_until(at).await;
@@ -124,6 +130,23 @@ impl Governor {
             Some(hold) => Err(hold.again(now)),
             None => Ok(Permit { _call: call }),
         }
+    }
+
+    /// Waits until a call of so many units could be made at once; nothing is taken. For whoever must hold something
+    /// else while calling, which is not to be held while waiting.
+    pub(crate) async fn paced(&self, units: u32) -> Result<(), Error> {
+        let now = self.clock.now();
+        let at = {
+            let state = self.state();
+            if let Some(hold) = state.hold(Effect::Repeatable, now) {
+                return Err(hold.again(now));
+            }
+            let full = state.full.clamp(now, now + self.burst + self.patience) + self.unit * units;
+            full - self.burst
+        };
+        // Who would be refused is told so by the call.
+        self.clock.sleep_until(at.min(now + self.patience)).await;
+        Ok(())
     }
 
     /// Takes the units; when the call may be made.

@@ -99,6 +99,15 @@ impl Pushes {
     /// # Errors
     /// [`Refused`]
     pub async fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Hint, Refused> {
+        self.authenticate(headers).await?;
+        self.read(headers, body)
+    }
+
+    /// Checks who pushes, by the head alone: nobody else's body need be read.
+    ///
+    /// # Errors
+    /// [`Refused`], but for [`Refused::Undecodable`]
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let value = headers.get(AUTHORIZATION).ok_or(Refused::Unauthenticated("there is no token"))?;
         let (scheme, token) = value
             .to_str()
@@ -109,7 +118,14 @@ impl Pushes {
             return Err(Refused::Unauthenticated("there is no bearer token"));
         }
         let claims = self.signed(token.trim()).await?;
-        self.check(&claims)?;
+        self.check(&claims)
+    }
+
+    /// Reads a push whose head was checked.
+    ///
+    /// # Errors
+    /// [`Refused::Undecodable`]
+    pub fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Hint, Refused> {
         let envelope = Envelope::read(body, headers)?;
         if let (Some(expected), Some(named)) = (&self.expected.subscription, &envelope.subscription)
             && expected != named

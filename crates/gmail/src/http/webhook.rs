@@ -58,8 +58,9 @@ pub fn callbacks(gmail: Gmail) -> OpenApiRouter {
     responses((status = 200, body = PushData), StatusRefusals))]
 pub(super) async fn take_gmail_push(State(gmail): State<Gmail>, request: Request) -> BareReply<PushData> {
     let (parts, body) = request.into_parts();
+    let pushes = gmail.expect_push(&parts.headers).await?;
     let body = read(body).await?;
-    bare(match gmail.take_push(&parts.headers, &body).await? {
+    bare(match gmail.take_push(pushes, &parts.headers, &body).await? {
         Rung::Received => PushData { status: "success", received: true },
         Rung::Ignored => PushData { status: "ignored", received: false },
     })

@@ -246,7 +246,7 @@ async fn answered(
     let Some(conversation) = conversation else {
         return Err(Problem::bad_request("conversation_id", "is required with reply_to_message"));
     };
-    let found = store::message_in(conn, conversation.id, gmail_id).await?;
+    let found = store::message_in(conn, (&conversation.credential_key, conversation.id), gmail_id).await?;
     found.map(Some).ok_or_else(|| Problem::rule("reply_to_message", "is no message of the conversation"))
 }
 

@@ -1,7 +1,12 @@
 //! SQL on `gmail_conversations` and `gmail_links`: an account and a counterpart, and which messages they exchanged.
 
+use std::collections::HashSet;
+
 use db::{Conn, FromRow, Result, Row, Tx, args, sql};
 use kernel::{PageRequest, Timestamp};
+
+use super::MessageRow;
+use crate::model::{Direction, MailKind};
 
 db::row! {
     /// What an account and a counterpart wrote each other.
@@ -138,7 +143,7 @@ pub(crate) struct ConversationFilter<'a> {
     pub(crate) address: Option<&'a str>,
 }
 
-/// A conversation, and how many of the counterpart's mails in it are unread in Gmail.
+/// A conversation, and how many mails that came in it are unread in Gmail.
 pub(crate) struct ListedConversation {
     pub(crate) row: ConversationRow,
     pub(crate) unread: i64,
@@ -150,21 +155,14 @@ impl FromRow for ListedConversation {
     }
 }
 
-/// How many mails of the counterpart are unread in Gmail, of the conversation with this id.
-macro_rules! unread {
-    ($id:literal) => {
-        concat!(
-            "(SELECT COUNT(*) FROM gmail_links AS l JOIN gmail_messages AS m ON m.key = l.message_key
-              WHERE l.conversation_id = ",
-            $id,
-            " AND m.direction = 'in' AND m.labels LIKE '%\"UNREAD\"%')"
-        )
-    };
-}
-
-/// How many mails of the counterpart are unread in Gmail.
+/// How many mails that came are unread in Gmail.
 pub(crate) async fn unread(conn: &mut Conn, conversation: i64) -> Result<i64> {
-    let (count,) = conn.one(sql!(concat!("SELECT ", unread!("$1"))), args![conversation]).await?;
+    let (count,) = conn
+        .one(
+            sql!("SELECT COUNT(*) FROM gmail_links WHERE conversation_id = $1 AND unread"),
+            args![conversation],
+        )
+        .await?;
     Ok(count)
 }
 
@@ -184,12 +182,15 @@ pub(crate) async fn conversations(
     let rows = conn
         .all(
             sql!(concat!(
+                // The page first: what is unread is counted for what it shows alone.
                 "SELECT ",
                 columns!(),
-                ", ",
-                unread!("gmail_conversations.id"),
+                ", (SELECT COUNT(*) FROM gmail_links AS l WHERE l.conversation_id = c.id AND l.unread)
+                 FROM (SELECT ",
+                columns!(),
                 narrowed!(),
-                " ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC LIMIT $4 OFFSET $5"
+                " ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC LIMIT $4 OFFSET $5) AS c
+                 ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC"
             )),
             args![f.user, f.credential, f.address, page.size, page.offset()],
         )
@@ -253,26 +254,109 @@ pub(crate) async fn conversations_of_thread(
     .await
 }
 
-/// Notes that a message stands in a conversation, and what that makes its last one; false if it stood there.
+db::row! {
+    /// What matters of a message for the conversations in which it stands.
+    #[derive(Debug, Clone)]
+    pub(crate) struct StandingRow {
+        pub(crate) key: String,
+        pub(crate) direction: Direction,
+        pub(crate) received_at: Timestamp,
+        pub(crate) kind: MailKind,
+        pub(crate) from_address: String,
+        /// A JSON list of `{name, address}`.
+        pub(crate) reply_to: String,
+        /// A JSON list.
+        pub(crate) labels: String,
+    }
+}
+
+impl From<&MessageRow> for StandingRow {
+    fn from(m: &MessageRow) -> Self {
+        Self {
+            key: m.key.clone(),
+            direction: m.direction,
+            received_at: m.received_at,
+            kind: m.kind,
+            from_address: m.from_address.clone(),
+            reply_to: m.reply_to.clone(),
+            labels: m.labels.clone(),
+        }
+    }
+}
+
+impl StandingRow {
+    /// Whether this is the word of the person with this address (`mail::normal_form`): no machine's, and nobody else's.
+    fn is_word_of(&self, address: &str) -> bool {
+        let answered = || -> Vec<String> {
+            let all: Vec<serde_json::Value> = serde_json::from_str(&self.reply_to).unwrap_or_default();
+            all.iter().filter_map(|m| m.get("address")?.as_str()).map(mail::normal_form).collect()
+        };
+        self.direction == Direction::In
+            && matches!(self.kind, MailKind::Reply | MailKind::OptOut)
+            && (mail::normal_form(&self.from_address) == address || answered().iter().any(|a| a == address))
+    }
+
+    fn is_unread(&self) -> bool {
+        self.direction == Direction::In && self.labels.contains("\"UNREAD\"")
+    }
+}
+
+/// What matters of a message that is kept.
+pub(crate) async fn standing(conn: &mut Conn, key: &str) -> Result<Option<StandingRow>> {
+    conn.opt(
+        sql!(
+            "SELECT key, direction, received_at, kind, from_address, reply_to, labels FROM gmail_messages
+             WHERE key = $1"
+        ),
+        args![key],
+    )
+    .await
+}
+
+/// Those of Gmail's ids that stand in a conversation.
+pub(crate) async fn standing_ids(
+    conn: &mut Conn,
+    credential: &str,
+    conversation: i64,
+    gmail_ids: &[String],
+) -> Result<HashSet<String>> {
+    let rows: Vec<(String,)> = conn
+        .all(
+            sql!(
+                sqlite: "SELECT m.gmail_id FROM gmail_messages AS m
+                         JOIN gmail_links AS l ON l.message_key = m.key AND l.conversation_id = $2
+                         WHERE m.credential_key = $1 AND m.gmail_id IN (SELECT value FROM json_each($3))",
+                postgres: "SELECT m.gmail_id FROM gmail_messages AS m
+                           JOIN gmail_links AS l ON l.message_key = m.key AND l.conversation_id = $2
+                           WHERE m.credential_key = $1 AND m.gmail_id = ANY($3::TEXT[])"
+            ),
+            args![credential, conversation, gmail_ids],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Notes that a message stands in a locked conversation, and what that makes its last one; false if it stood there.
 pub(crate) async fn link_message(
     tx: &mut Tx,
-    conversation: i64,
-    message: &super::MessageRow,
+    conversation: &ConversationRow,
+    message: &StandingRow,
     now: Timestamp,
 ) -> Result<bool> {
+    let theirs = message.is_word_of(&conversation.address);
     let linked = tx
         .exec(
             sql!(
-                "INSERT INTO gmail_links (conversation_id, message_key, received_at) VALUES ($1, $2, $3)
-                 ON CONFLICT DO NOTHING"
+                "INSERT INTO gmail_links (conversation_id, message_key, received_at, theirs, unread)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
             ),
-            args![conversation, &message.key, message.received_at],
+            args![conversation.id, &message.key, message.received_at, theirs, message.is_unread()],
         )
         .await?;
     if linked == 0 {
         return Ok(false);
     }
-    let inbound = (message.direction == crate::model::Direction::In).then_some(message.received_at);
+    let inbound = theirs.then_some(message.received_at);
     tx.exec(
         sql!(
             "UPDATE gmail_conversations SET message_count = message_count + 1,
@@ -286,7 +370,7 @@ pub(crate) async fn link_message(
                 updated_at = $5
              WHERE id = $1"
         ),
-        args![conversation, &message.key, message.received_at, inbound, now],
+        args![conversation.id, &message.key, message.received_at, inbound, now],
     )
     .await?;
     Ok(true)

@@ -10,7 +10,7 @@ pub(crate) enum Rank {
     Live,
     /// It was listed where history did not reach back.
     Window,
-    /// It was found for a conversation: it belongs there, and is of the past.
+    /// It was found for a conversation: it belongs there, and is of the past, unless it came after the mailbox was read last.
     Past,
 }
 
@@ -77,6 +77,26 @@ pub(crate) async fn queue(
     )
     .await
     .map(drop)
+}
+
+/// What stands in the queue for a thread, whose mails are to be listed. No mail's id looks like it.
+const THREAD: &str = "thread/";
+
+/// Queues the listing of a thread, after all that is new.
+pub(crate) async fn queue_thread(
+    tx: &mut Tx,
+    credential: &str,
+    thread: &str,
+    now: Timestamp,
+) -> Result<()> {
+    queue(tx, credential, &[format!("{THREAD}{thread}")], (Rank::Past, false), |_| now.micros()).await
+}
+
+impl FetchRow {
+    /// The thread that is to be listed, if it is none of mails.
+    pub(crate) fn thread(&self) -> Option<&str> {
+        self.gmail_id.strip_prefix(THREAD)
+    }
 }
 
 /// Queues what is known of a mailbox since a time: whether it is still there.

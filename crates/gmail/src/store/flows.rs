@@ -28,17 +28,19 @@ macro_rules! columns {
     };
 }
 
-/// So many old ones go with each that begins.
-const FORGOTTEN: i64 = 20;
+/// So many old ones go at a time.
+const FORGOTTEN: i64 = 200;
+/// So many a user may have open beside the one that begins: who has more has left the oldest.
+const OPEN: i64 = 9;
 
-/// Begins one, and forgets some whose time is over.
+/// Begins one.
 pub(crate) async fn begin_flow(tx: &mut Tx, f: &FlowRow) -> Result<()> {
     tx.exec(
         sql!(
-            "DELETE FROM gmail_flows WHERE state_hash IN
-                (SELECT state_hash FROM gmail_flows WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)"
+            "DELETE FROM gmail_flows WHERE user_id = $1 AND state_hash NOT IN
+                (SELECT state_hash FROM gmail_flows WHERE user_id = $1 ORDER BY created_at DESC, state_hash LIMIT $2)"
         ),
-        args![f.created_at, FORGOTTEN],
+        args![&f.user_id, OPEN],
     )
     .await?;
     tx.exec(
@@ -92,6 +94,25 @@ pub(crate) async fn use_flow(tx: &mut Tx, state_hash: &str, now: Timestamp) -> R
         )
         .await?;
     Ok(used == 1)
+}
+
+/// Forgets one of which everything came that may.
+pub(crate) async fn end_flow(tx: &mut Tx, state_hash: &str) -> Result<()> {
+    tx.exec(sql!("DELETE FROM gmail_flows WHERE state_hash = $1"), args![state_hash]).await.map(drop)
+}
+
+/// Forgets some whose time is over; whether there were as many as are forgotten at a time.
+pub(crate) async fn forget_flows(tx: &mut Tx, now: Timestamp) -> Result<bool> {
+    let forgotten = tx
+        .exec(
+            sql!(
+                "DELETE FROM gmail_flows WHERE state_hash IN
+                    (SELECT state_hash FROM gmail_flows WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)"
+            ),
+            args![now, FORGOTTEN],
+        )
+        .await?;
+    Ok(i64::try_from(forgotten).is_ok_and(|n| n >= FORGOTTEN))
 }
 
 /// Gives one back whose exchange Google did not answer, so that the person may try again.

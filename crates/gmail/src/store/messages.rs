@@ -83,20 +83,20 @@ pub(crate) async fn message(conn: &mut Conn, key: &str) -> Result<Option<Message
     conn.opt(sql!(concat!("SELECT ", columns!(), " FROM gmail_messages WHERE key = $1")), args![key]).await
 }
 
-/// One of a conversation by Gmail's id.
+/// One of a conversation of this account by Gmail's id.
 pub(crate) async fn message_in(
     conn: &mut Conn,
-    conversation: i64,
+    (credential, conversation): (&str, i64),
     gmail_id: &str,
 ) -> Result<Option<MessageRow>> {
     conn.opt(
         sql!(concat!(
             "SELECT ",
             columns!(),
-            " FROM gmail_messages WHERE gmail_id = $2 AND key IN
-                (SELECT message_key FROM gmail_links WHERE conversation_id = $1)"
+            " FROM gmail_messages AS m WHERE credential_key = $3 AND gmail_id = $2 AND EXISTS
+                (SELECT 1 FROM gmail_links AS l WHERE l.conversation_id = $1 AND l.message_key = m.key)"
         )),
-        args![conversation, gmail_id],
+        args![conversation, gmail_id, credential],
     )
     .await
 }
@@ -216,5 +216,15 @@ pub(crate) async fn kept(conn: &mut Conn, credential: &str, gmail_ids: &[String]
 
 /// Notes a mail's labels: a JSON list.
 pub(crate) async fn label_message(tx: &mut Tx, key: &str, labels: &str) -> Result<()> {
-    tx.exec(sql!("UPDATE gmail_messages SET labels = $2 WHERE key = $1"), args![key, labels]).await.map(drop)
+    tx.exec(sql!("UPDATE gmail_messages SET labels = $2 WHERE key = $1"), args![key, labels]).await?;
+    tx.exec(
+        sql!(
+            "UPDATE gmail_links SET unread = $2 AND EXISTS
+                (SELECT 1 FROM gmail_messages AS m WHERE m.key = $1 AND m.direction = 'in')
+             WHERE message_key = $1"
+        ),
+        args![key, labels.contains("\"UNREAD\"")],
+    )
+    .await
+    .map(drop)
 }

@@ -57,8 +57,7 @@ pub(crate) async fn recount(tx: &mut Tx, conversation: i64, now: Timestamp) -> R
                                     ORDER BY l.received_at DESC, l.message_key DESC LIMIT 1),
                 last_message_at = (SELECT MAX(l.received_at) FROM gmail_links AS l WHERE l.conversation_id = $1),
                 last_inbound_at = (SELECT MAX(l.received_at) FROM gmail_links AS l
-                                   JOIN gmail_messages AS m ON m.key = l.message_key
-                                   WHERE l.conversation_id = $1 AND m.direction = 'in'),
+                                   WHERE l.conversation_id = $1 AND l.theirs),
                 updated_at = $2
              WHERE id = $1"
         ),

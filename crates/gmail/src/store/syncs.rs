@@ -50,22 +50,29 @@ pub(crate) async fn rest(tx: &mut Tx, credential: &str, count: i64, poll_at: Tim
     Ok(rested == 1)
 }
 
-/// Lets the next who wants something read: this one gave up, for this reason if it is one to be shown.
+/// Lets the next who wants something read: this one gave up, for this reason if it is one to be shown. False if more was
+/// wanted since `count`, if that is given.
 pub(crate) async fn give_up(
     tx: &mut Tx,
     credential: &str,
+    count: Option<i64>,
     error: Option<&str>,
     poll_at: Timestamp,
-) -> Result<()> {
-    tx.exec(
-        sql!("UPDATE gmail_syncs SET active = FALSE, error = $2, poll_at = $3 WHERE credential_key = $1"),
-        args![credential, error, poll_at],
-    )
-    .await
-    .map(drop)
+) -> Result<bool> {
+    let ended = tx
+        .exec(
+            sql!(
+                "UPDATE gmail_syncs SET active = FALSE, error = $2, poll_at = $3
+                 WHERE credential_key = $1 AND (CAST($4 AS BIGINT) IS NULL OR wanted = $4)"
+            ),
+            args![credential, error, poll_at, count],
+        )
+        .await?;
+    Ok(ended == 1 || count.is_none())
 }
 
-/// Accounts that nobody reads and whose time has come: they were quiet for long, or a mail is to be tried again.
+/// Accounts that nobody reads and whose time has come: they were quiet for long, a mail is to be tried again, or something
+/// is to be listed once more.
 pub(crate) async fn quiet(conn: &mut Conn, now: Timestamp, tries: i64) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = conn
         .all(
@@ -74,7 +81,10 @@ pub(crate) async fn quiet(conn: &mut Conn, now: Timestamp, tries: i64) -> Result
                  JOIN gmail_credentials AS c ON c.key = s.credential_key
                  WHERE NOT s.active AND c.status = 'active' AND (s.poll_at <= $1 OR EXISTS
                     (SELECT 1 FROM gmail_fetches AS f
-                     WHERE f.credential_key = s.credential_key AND f.tries < $2 AND f.next_at <= $1))
+                     WHERE f.credential_key = s.credential_key AND f.tries < $2 AND f.next_at <= $1)
+                    OR s.relist_at <= $1 OR EXISTS
+                    (SELECT 1 FROM gmail_backfills AS b
+                     WHERE b.credential_key = s.credential_key AND b.asked_at <= $1))
                  ORDER BY s.poll_at LIMIT 1000"
             ),
             args![now, tries],
@@ -100,6 +110,8 @@ db::row! {
         pub(crate) large: bool,
         /// Where the next page begins; the first without.
         pub(crate) page: Option<String>,
+        /// Whether it was listed before.
+        pub(crate) again: bool,
         pub(crate) counterpart: String,
         /// The same as `mail::normal_form` has it.
         pub(crate) address: String,
@@ -117,7 +129,8 @@ pub(crate) async fn want_backfill(
         sql!(
             "INSERT INTO gmail_backfills (conversation_id, credential_key, large, page, tries, asked_at)
              VALUES ($1, $2, TRUE, NULL, 0, $3)
-             ON CONFLICT (conversation_id) DO UPDATE SET large = TRUE, page = NULL, tries = 0"
+             ON CONFLICT (conversation_id) DO UPDATE SET large = TRUE, page = NULL, tries = 0, again = FALSE,
+                asked_at = excluded.asked_at"
         ),
         args![conversation, credential, now],
     )
@@ -125,15 +138,19 @@ pub(crate) async fn want_backfill(
     .map(drop)
 }
 
-/// The one that has waited longest.
-pub(crate) async fn next_backfill(conn: &mut Conn, credential: &str) -> Result<Option<BackfillRow>> {
+/// The one that has waited longest, of those whose time has come.
+pub(crate) async fn next_backfill(
+    conn: &mut Conn,
+    credential: &str,
+    now: Timestamp,
+) -> Result<Option<BackfillRow>> {
     conn.opt(
         sql!(
-            "SELECT b.conversation_id, b.large, b.page, c.counterpart, c.address
+            "SELECT b.conversation_id, b.large, b.page, b.again, c.counterpart, c.address
              FROM gmail_backfills AS b JOIN gmail_conversations AS c ON c.id = b.conversation_id
-             WHERE b.credential_key = $1 ORDER BY b.asked_at, b.conversation_id LIMIT 1"
+             WHERE b.credential_key = $1 AND b.asked_at <= $2 ORDER BY b.asked_at, b.conversation_id LIMIT 1"
         ),
-        args![credential],
+        args![credential, now],
     )
     .await
 }
@@ -166,6 +183,68 @@ pub(crate) async fn fail_backfill(tx: &mut Tx, conversation: i64, tries: i64, no
     tx.exec(
         sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1 AND tries >= $2"),
         args![conversation, tries],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that all of a conversation's past is listed, and when it is listed once more: a search may lag behind.
+pub(crate) async fn repeat_backfill(
+    tx: &mut Tx,
+    conversation: i64,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_backfills SET again = TRUE, large = TRUE, page = NULL, tries = 0, asked_at = $2
+             WHERE conversation_id = $1"
+        ),
+        args![conversation, at],
+    )
+    .await?;
+    tx.exec(
+        sql!("UPDATE gmail_conversations SET backfilled_at = $2, updated_at = $2 WHERE id = $1"),
+        args![conversation, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that what came since a time is to be listed once more, and when.
+pub(crate) async fn relist(tx: &mut Tx, credential: &str, since: Timestamp, at: Timestamp) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_syncs SET relist_at = $3,
+                relist_since = CASE WHEN relist_since < $2 THEN relist_since ELSE $2 END
+             WHERE credential_key = $1"
+        ),
+        args![credential, since, at],
+    )
+    .await
+    .map(drop)
+}
+
+/// Since when what came is to be listed once more, if it is time.
+pub(crate) async fn to_relist(
+    conn: &mut Conn,
+    credential: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let row: Option<(Option<Timestamp>,)> = conn
+        .opt(
+            sql!("SELECT relist_since FROM gmail_syncs WHERE credential_key = $1 AND relist_at <= $2"),
+            args![credential, now],
+        )
+        .await?;
+    Ok(row.and_then(|(since,)| since))
+}
+
+/// Notes that it was.
+pub(crate) async fn relisted(tx: &mut Tx, credential: &str) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_syncs SET relist_since = NULL, relist_at = NULL WHERE credential_key = $1"),
+        args![credential],
     )
     .await
     .map(drop)

@@ -63,6 +63,56 @@ pub(crate) async fn watching(
     .map(drop)
 }
 
+/// Notes until when a topic is rung that was rung before; false if another one is by now, or none.
+pub(crate) async fn still_watching(
+    tx: &mut Tx,
+    key: &str,
+    topic: &str,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let noted = tx
+        .exec(
+            sql!(
+                "UPDATE gmail_credentials SET watch_expires_at = $3, watch_error = NULL, updated_at = $4
+                 WHERE key = $1 AND topic = $2"
+            ),
+            args![key, topic, expires_at, now],
+        )
+        .await?;
+    Ok(noted == 1)
+}
+
+/// Notes that a topic is rung no more, though it should be: it is to be renewed.
+pub(crate) async fn watch_lost(
+    tx: &mut Tx,
+    key: &str,
+    topic: &str,
+    error: &str,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_credentials SET watch_expires_at = $4, watch_error = $3 WHERE key = $1 AND topic = $2"
+        ),
+        args![key, topic, error, now],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes that no topic is rung any more, and why, if nobody wanted that.
+pub(crate) async fn watch_ended(tx: &mut Tx, key: &str, error: &str) -> Result<()> {
+    tx.exec(
+        sql!(
+            "UPDATE gmail_credentials SET topic = NULL, watch_expires_at = NULL, watch_error = $2 WHERE key = $1"
+        ),
+        args![key, error],
+    )
+    .await
+    .map(drop)
+}
+
 /// Notes that no topic is rung any more.
 pub(crate) async fn not_watching(tx: &mut Tx, key: &str, now: Timestamp) -> Result<()> {
     tx.exec(

@@ -1,9 +1,8 @@
 //! A new conversation's past: listed by Gmail's search, page by page, into the queue.
 
-use db::Tx;
 use google::{Error, Query};
 
-use super::{TRIES, run::Stop};
+use super::{SEARCH_LAG, TRIES, run::Stop};
 use crate::{
     Gmail,
     store::{
@@ -34,7 +33,7 @@ fn search(row: &BackfillRow) -> Option<String> {
 impl Gmail {
     /// Lists a page of the past that waits longest; false if none does.
     pub(super) async fn list_past(&self, row: &CredentialRow) -> Result<bool, Stop> {
-        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key).await? else {
+        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key, self.now()).await? else {
             return Ok(false);
         };
         let (id, now) = (past.conversation_id, self.now());
@@ -59,15 +58,21 @@ impl Gmail {
         };
         let ids: Vec<String> = page.messages.into_iter().map(|message| message.id).collect();
         let mut tx = self.db().begin().await?;
-        self.link_kept(&mut tx, row, id, &ids).await?;
-        let new = self.unknown(&mut tx, row, &ids).await?;
+        self.locked(&mut tx, row).await?;
+        // What another conversation has is looked at, too: whether it belongs into this one.
+        let there = store::standing_ids(&mut tx, &row.key, id, &ids).await?;
+        let new: Vec<String> = ids.into_iter().filter(|id| !there.contains(id)).collect();
         let at = now.micros();
         fetches::queue(&mut tx, &row.key, &new, (Rank::Past, past.large), |n| at.saturating_add(n)).await?;
         match (&page.next, past.large) {
             (Some(next), large) => syncs::move_backfill(&mut tx, id, large, Some(next)).await?,
             (None, true) => syncs::move_backfill(&mut tx, id, false, None).await?,
             (None, false) => {
-                syncs::end_backfill(&mut tx, id, now).await?;
+                if past.again {
+                    syncs::end_backfill(&mut tx, id, now).await?;
+                } else {
+                    syncs::repeat_backfill(&mut tx, id, now + SEARCH_LAG, now).await?;
+                }
                 // What is to follow the last mail can be said now.
                 if let Some(conversation) = store::lock_conversation(&mut tx, id).await? {
                     self.reschedule_follow_up(&mut tx, &conversation, now).await?;
@@ -76,24 +81,6 @@ impl Gmail {
         }
         tx.commit().await?;
         Ok(true)
-    }
-
-    /// What another conversation of the account has stands in this one, too.
-    async fn link_kept(
-        &self,
-        tx: &mut Tx,
-        row: &CredentialRow,
-        conversation: i64,
-        ids: &[String],
-    ) -> Result<(), Stop> {
-        self.locked(tx, row).await?;
-        let Some(conversation) = store::lock_conversation(tx, conversation).await? else { return Ok(()) };
-        for kept in store::kept(tx, &row.key, ids).await? {
-            if let Some(message) = store::message(tx, &kept.key).await? {
-                store::link_message(tx, conversation.id, &message, self.now()).await?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -107,6 +94,7 @@ mod tests {
             conversation_id: 1,
             large: false,
             page: None,
+            again: false,
             counterpart: counterpart.to_owned(),
             address: address.to_owned(),
         };

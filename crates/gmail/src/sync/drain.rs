@@ -1,7 +1,8 @@
 //! The queue of mails to look at: a few at a time, the first in it first.
 //!
 //! Of a mail that history or a listing names, first only the head is fetched: most of a mailbox is none of outreach's.
-//! What a search found for a conversation is fetched whole at once. Fetching is done side by side, storing one after the
+//! What a search found for a conversation is fetched whole at once. A thread that stands in a conversation for the first time
+//! is listed, so that it does not matter in which order its mails are read. Fetching is done side by side, storing one after the
 //! other, for whether a mail belongs to a conversation may hang on the one before it.
 
 use std::time::Duration;
@@ -79,18 +80,27 @@ impl From<Error> for Trouble {
     }
 }
 
+/// What was looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    Nothing,
+    /// What was written before.
+    Past,
+    News,
+}
+
 /// How a mail is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     HeadFirst,
     Whole,
     WholeAlone,
+    Thread,
 }
 
 impl Gmail {
-    /// Looks at the next few mails; false if there are none. New ones come before the listing of the past, and that
-    /// before its mails.
-    pub(super) async fn look_at_some(&self, key: &str) -> Result<bool, Stop> {
+    /// Looks at the next few mails. New ones come before the listing of the past, and that before its mails.
+    pub(super) async fn look_at_some(&self, key: &str) -> Result<Looked, Stop> {
         let row = self.fresh(key).await?;
         let mut conn = self.db().read().await?;
         let next = fetches::next(&mut conn, key, (TRIES, ABREAST), self.now()).await?;
@@ -98,23 +108,27 @@ impl Gmail {
         let kept = store::kept(&mut conn, key, &ids).await?;
         drop(conn);
         let way = |fetch: &FetchRow| match fetch.rank {
+            _ if fetch.thread().is_some() => Way::Thread,
             Rank::Past if kept.iter().any(|kept| kept.gmail_id == fetch.gmail_id) => Way::HeadFirst,
             Rank::Past if fetch.large => Way::WholeAlone,
             Rank::Past => Way::Whole,
             Rank::Live | Rank::Window => Way::HeadFirst,
         };
         if next.first().is_none_or(|fetch| fetch.rank == Rank::Past) && self.list_past(&row).await? {
-            return Ok(true);
+            return Ok(Looked::Past);
         }
-        let Some(first) = next.first().map(way) else { return Ok(false) };
+        let Some(head) = next.first() else { return Ok(Looked::Nothing) };
+        let (first, looked) =
+            (way(head), if head.rank == Rank::Past { Looked::Past } else { Looked::News });
         let some = if first == Way::WholeAlone { 1 } else { next.len() };
         let some: Vec<&FetchRow> = next.iter().take(some).take_while(|fetch| way(fetch) == first).collect();
         let mailbox = self.mailbox(&row);
         let ends = match first {
             Way::HeadFirst => self.heads_first(&row, &mailbox, &some).await?,
             Way::Whole | Way::WholeAlone => self.wholes(&row, &mailbox, &some).await?,
+            Way::Thread => self.threads(&row, &mailbox, &some).await,
         };
-        self.settle(&row, &mailbox, ends).await.map(|()| true)
+        self.settle(&row, &mailbox, ends).await.map(|()| looked)
     }
 
     async fn heads_first<'a>(
@@ -149,6 +163,7 @@ impl Gmail {
             return Ok(());
         }
         let large = head.size.is_none_or(|size| size > LARGE);
+        mailbox.paced(1).await?;
         let place = self.room(if large { BODIES } else { 1 }).await?;
         let end = match mailbox.raw(&fetch.gmail_id).await {
             Err(Error::NotFound) => Ok(self.forget(row, &fetch.gmail_id).await?),
@@ -165,6 +180,8 @@ impl Gmail {
         mailbox: &Mailbox,
         some: &[&'a FetchRow],
     ) -> Result<Vec<(&'a FetchRow, Result<(), Trouble>)>, Stop> {
+        // Nobody waits with room in memory for what their own mailbox may be asked.
+        mailbox.paced(some.len()).await?;
         // All places at once: whoever held some and waited for others would wait for whoever does the same.
         let large = some.iter().any(|fetch| fetch.large);
         let place = self.room(if large { BODIES } else { some.len() }).await?;
@@ -181,6 +198,45 @@ impl Gmail {
         }
         drop(place);
         Ok(ends)
+    }
+
+    async fn threads<'a>(
+        &self,
+        row: &CredentialRow,
+        mailbox: &Mailbox,
+        some: &[&'a FetchRow],
+    ) -> Vec<(&'a FetchRow, Result<(), Trouble>)> {
+        let mut ends = Vec::new();
+        for fetch in some {
+            ends.push((*fetch, self.list_thread(row, mailbox, fetch).await));
+        }
+        ends
+    }
+
+    /// Queues what of a thread is not kept here.
+    async fn list_thread(
+        &self,
+        row: &CredentialRow,
+        mailbox: &Mailbox,
+        fetch: &FetchRow,
+    ) -> Result<(), Trouble> {
+        let thread = fetch.thread().unwrap_or_default();
+        let messages = match mailbox.thread(thread, Format::Minimal).await {
+            Ok(thread) => thread.messages,
+            Err(Error::NotFound) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let ids: Vec<String> =
+            messages.into_iter().filter(|m| !is_hidden(&m.labels)).map(|message| message.id).collect();
+        let mut tx = self.db().begin().await?;
+        let row = self.locked(&mut tx, row).await?;
+        let new = self.unknown(&mut tx, &row, &ids).await?;
+        let at = self.now().micros();
+        // How large they are is not said.
+        fetches::queue(&mut tx, &row.key, &new, (Rank::Past, true), |n| at.saturating_add(n)).await?;
+        fetches::done(&mut tx, &row.key, &[fetch.gmail_id.clone()]).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Room in memory for so many mails.
@@ -213,6 +269,7 @@ impl Gmail {
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, row).await?;
         if let Some(kept) = store::kept(&mut tx, &row.key, &ids).await?.into_iter().next() {
+            self.place_kept(&mut tx, &row, &kept, head).await?;
             let labels = serde_json::json!(head.labels).to_string();
             store::label_message(&mut tx, &kept.key, &labels).await?;
         } else if self.may_belong(&mut tx, &row, &fetch.gmail_id, head).await? {

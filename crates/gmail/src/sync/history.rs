@@ -6,12 +6,13 @@ use db::Tx;
 use google::{Change, Error, HistoryPage, HistoryQuery, HistoryRecord, Mailbox, Query, Touched};
 use kernel::{Timestamp, time::days};
 
-use super::{is_hidden, run::Stop};
+use super::{SEARCH_LAG, is_hidden, run::Stop};
 use crate::{
     Gmail,
     store::{
         self, CredentialRow, LabelsRow,
         fetches::{self, Rank},
+        syncs,
     },
 };
 
@@ -50,6 +51,13 @@ impl Gmail {
             return Ok(());
         };
         if self.walk(&row, &mailbox, place, started).await? {
+            let since = syncs::to_relist(&mut self.db().read().await?, key, started).await?;
+            if let Some(since) = since {
+                self.list_since(&row, &mailbox, since, started).await?;
+                let mut tx = self.db().begin().await?;
+                syncs::relisted(&mut tx, key).await?;
+                tx.commit().await?;
+            }
             return Ok(());
         }
         tracing::info!(credential = key, "history does not reach back: the mailbox is listed");
@@ -160,6 +168,23 @@ impl Gmail {
     ) -> Result<(), Stop> {
         let to = column(mailbox.profile().await?.history_id)?;
         let since = row.good_until.unwrap_or(row.created_at).minus(OVERLAP);
+        self.list_since(row, mailbox, since, started).await?;
+        let mut tx = self.db().begin().await?;
+        fetches::queue_known(&mut tx, &row.key, since, started).await?;
+        store::advance(&mut tx, &row.key, (place, to), started, self.now()).await?;
+        syncs::relist(&mut tx, &row.key, since, self.now() + SEARCH_LAG).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Queues what came since a time and is not kept here.
+    async fn list_since(
+        &self,
+        row: &CredentialRow,
+        mailbox: &Mailbox,
+        since: Timestamp,
+        started: Timestamp,
+    ) -> Result<(), Stop> {
         let q = format!("after:{}", since.seconds());
         let (mut page, mut listed) = (None::<String>, 0i64);
         loop {
@@ -172,13 +197,10 @@ impl Gmail {
             let at = started.micros().saturating_sub(listed);
             fetches::queue(&mut tx, &row.key, &new, (Rank::Window, false), |n| at.saturating_sub(n)).await?;
             listed = listed.saturating_add(i64::try_from(ids.len()).unwrap_or(0));
+            tx.commit().await?;
             if read.next.is_none() {
-                fetches::queue_known(&mut tx, &row.key, since, started).await?;
-                store::advance(&mut tx, &row.key, (place, to), started, self.now()).await?;
-                tx.commit().await?;
                 return Ok(());
             }
-            tx.commit().await?;
             page = read.next;
         }
     }

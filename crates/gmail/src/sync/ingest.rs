@@ -16,7 +16,8 @@ use crate::{
     Gmail,
     model::{Direction, MailKind, own_addresses},
     store::{
-        self, ConversationRow, CredentialRow, KnownBy, MessageRow, OwnSend, PartRow,
+        self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow,
+        StandingRow,
         fetches::{self, FetchRow, Rank},
     },
 };
@@ -36,15 +37,21 @@ struct Place {
     conversations: BTreeSet<i64>,
     /// The mail of ours that it is.
     own: Option<OwnSend>,
+    /// Of conversations in which its thread stands already.
+    of_thread: BTreeSet<i64>,
     /// It speaks of a mail of ours.
     reports: bool,
     /// Its author may want no more mail, though there is no conversation with them.
     may_refuse: bool,
 }
 
+/// Gmail's own word is that a mail was sent. Without it an author's address of ours alone proves nothing: the form of a
+/// website writes in our name, and Reply-To says who filled it in.
 fn direction(own: &OwnAddresses, labels: &[String], mail: &Incoming) -> Direction {
+    let sent = labels.iter().any(|label| label == "SENT");
     let ours = mail.from.iter().any(|from| own.contains(&from.address));
-    if ours || labels.iter().any(|label| label == "SENT") { Direction::Out } else { Direction::In }
+    let for_others = mail.reply_to.iter().any(|to| !own.contains(&to.address));
+    if sent || ours && !for_others { Direction::Out } else { Direction::In }
 }
 
 /// The Message-IDs that a mail was given, by us or by Gmail.
@@ -63,14 +70,7 @@ impl Gmail {
         gmail_id: &str,
         head: &Message,
     ) -> Result<bool, Trouble> {
-        // A field of ours, so that there is one.
-        let mut text = "X-Head: 1\r\n".to_owned();
-        for header in &head.payload.headers {
-            let value = header.value.replace(['\r', '\n'], " ");
-            text.push_str(&format!("{}: {value}\r\n", header.name));
-        }
-        text.push_str("\r\n");
-        let mail = Incoming::read(text.as_bytes()).map_err(|error| Trouble::Own(error.to_string()))?;
+        let mail = read_head(head)?;
         let machine = classify(&mail, &Split::default(), self.now()).machine;
         // What a report is about stands in its body.
         if matches!(machine, Machine::Hard(Hard::Report | Hard::Daemon | Hard::NullReturnPath)) {
@@ -78,6 +78,46 @@ impl Gmail {
         }
         let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
         Ok(!place.conversations.is_empty() || place.may_refuse)
+    }
+
+    /// Puts a mail that is kept into the conversations in which it does not stand yet, though it belongs there.
+    pub(super) async fn place_kept(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        kept: &LabelsRow,
+        head: &Message,
+    ) -> Result<(), Trouble> {
+        let mail = read_head(head)?;
+        let place =
+            self.place_of(tx, row, (&kept.gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
+        let conversations = lock(tx, &place.conversations).await?;
+        let Some(message) = store::standing(tx, &kept.key).await? else { return Ok(()) };
+        for conversation in &conversations {
+            self.stand(tx, conversation, &message, &mail, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message into a locked conversation.
+    async fn stand(
+        &self,
+        tx: &mut Tx,
+        conversation: &ConversationRow,
+        message: &StandingRow,
+        mail: &Incoming,
+        past: bool,
+    ) -> db::Result<()> {
+        let now = self.now();
+        if store::link_message(tx, conversation, message, now).await?
+            && let Some(name) = name_of(conversation, message, mail)
+        {
+            store::name_counterpart(tx, conversation.id, name).await?;
+        }
+        if past && message.direction == Direction::Out {
+            self.reschedule_follow_up(tx, conversation, now).await?;
+        }
+        Ok(())
     }
 
     async fn place_of(
@@ -90,23 +130,23 @@ impl Gmail {
     ) -> db::Result<Place> {
         let own = own_addresses([row]);
         let mut place = Place::default();
+        let in_fields = |fields: &[&Vec<mail::Mailbox>]| -> Vec<String> {
+            let all = fields.iter().flat_map(|field| field.iter()).map(|m| normal_form(&m.address));
+            all.filter(|address| !own.contains(address)).collect()
+        };
         let outbound = direction(&own, labels, mail) == Direction::Out;
-        let others: Vec<String> = if outbound {
+        let others = if outbound {
             place.own = {
                 let message_ids = message_ids(mail);
                 let mark = mail.field(&OWN_MARK.to_ascii_lowercase()).map(str::trim);
                 let by = KnownBy { message_ids: &message_ids, gmail_id: Some(gmail_id), mark };
                 store::own_send(tx, &row.key, by).await?
             };
-            [&mail.to, &mail.cc, &mail.bcc].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
+            in_fields(&[&mail.to, &mail.cc, &mail.bcc])
         } else {
-            [&mail.from, &mail.reply_to].into_iter().flatten().map(|m| normal_form(&m.address)).collect()
+            in_fields(&[&mail.from, &mail.reply_to])
         };
-        let others: Vec<String> = others.into_iter().filter(|address| !own.contains(address)).collect();
-        let mut found = store::conversations_with(tx, &row.key, &others).await?;
-        if !thread.is_empty() {
-            found.extend(store::conversations_of_thread(tx, &row.key, thread).await?);
-        }
+        let found = store::conversations_with(tx, &row.key, &others).await?;
         place.conversations.extend(found.iter().map(|row| row.id));
         place.conversations.extend(place.own.as_ref().and_then(|own| own.conversation_id));
         if let Some(
@@ -119,6 +159,16 @@ impl Gmail {
                 place.reports = true;
                 place.conversations.extend(ours.conversation_id);
             }
+        }
+        if !thread.is_empty() {
+            // Several counterparts may share a thread. What one of them is known to have written, or was written to them
+            // alone, is none of the others' business; what nobody is known by goes to all whose thread it is.
+            let claimed = !place.conversations.is_empty();
+            let told = in_fields(&[&mail.from, &mail.reply_to, &mail.to, &mail.cc, &mail.bcc]);
+            let all = store::conversations_of_thread(tx, &row.key, thread).await?;
+            let shared = all.iter().filter(|row| !claimed || told.contains(&row.address));
+            place.conversations.extend(shared.map(|row| row.id));
+            place.of_thread = all.iter().map(|row| row.id).collect();
         }
         if !outbound
             && place.conversations.is_empty()
@@ -153,8 +203,10 @@ impl Gmail {
             let kind = Some(&read.classified.kind);
             let place =
                 self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
-            // What was missed for a while is told all the same; it is the turn that finds it too old.
-            let past = fetch.rank == Rank::Past;
+            // What was missed for a while is told all the same; it is the turn that finds it too old. A search may find
+            // what came after the mailbox was read last before history is asked for it: that is news, too.
+            let past = fetch.rank == Rank::Past
+                && row.good_until.is_none_or(|good_until| read.received_at < good_until);
             self.take_in(&mut tx, &row, &raw, &read, place, past).await?;
         }
         fetches::done(&mut tx, &row.key, &ids).await?;
@@ -205,18 +257,20 @@ impl Gmail {
         }
         let parts = parts(&message, &read.mail, now);
         store::insert_parts(tx, &parts).await?;
+        // What is short comes first: of a long mail the words behind the limit are not found.
         let names = parts.iter().map(|part| part.file_name.as_str());
         let text: Vec<&str> =
-            [message.subject.as_str(), message.new_text.as_str()].into_iter().chain(names).collect();
+            [message.subject.as_str()].into_iter().chain(names).chain([message.new_text.as_str()]).collect();
         store::insert_terms(tx, &row.key, &message.key, &terms::of_message(&text.join("\n"))).await?;
+        let standing = StandingRow::from(&message);
         for conversation in &conversations {
-            if let Some(name) = name_of(conversation, &message, &read.mail) {
-                store::name_counterpart(tx, conversation.id, name).await?;
-            }
-            store::link_message(tx, conversation.id, &message, now).await?;
-            if past && message.direction == Direction::Out {
-                self.reschedule_follow_up(tx, conversation, now).await?;
-            }
+            self.stand(tx, conversation, &standing, &read.mail, past).await?;
+        }
+        // What others wrote in the thread before belongs here by it, and was passed over when it was read. Of a new mail
+        // that answers nothing there is none.
+        let answers = message.in_reply_to.is_some() || !read.mail.references.is_empty();
+        if (past || answers) && conversations.iter().any(|row| !place.of_thread.contains(&row.id)) {
+            fetches::queue_thread(tx, &row.key, &message.thread_id, now).await?;
         }
         if news {
             self.note_suppression(tx, row, &message, &read.mail, &read.classified).await?;
@@ -238,6 +292,18 @@ async fn lock(tx: &mut Tx, ids: &BTreeSet<i64>) -> db::Result<Vec<ConversationRo
     Ok(rows)
 }
 
+/// What a mail's head says.
+fn read_head(head: &Message) -> Result<Incoming, Trouble> {
+    // A field of ours, so that there is one.
+    let mut text = "X-Head: 1\r\n".to_owned();
+    for header in &head.payload.headers {
+        let value = header.value.replace(['\r', '\n'], " ");
+        text.push_str(&format!("{}: {value}\r\n", header.name));
+    }
+    text.push_str("\r\n");
+    Incoming::read(text.as_bytes()).map_err(|error| Trouble::Own(error.to_string()))
+}
+
 /// Reads a mail beside what else the program does: a large one takes a while. Its octets are gone after that.
 async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
     let read = tokio::task::spawn_blocking(move || {
@@ -251,11 +317,17 @@ async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
 }
 
 /// The counterpart's name, if this mail knows it, and no newer one did.
-fn name_of<'a>(conversation: &ConversationRow, message: &MessageRow, mail: &'a Incoming) -> Option<&'a str> {
+fn name_of<'a>(
+    conversation: &ConversationRow,
+    message: &StandingRow,
+    mail: &'a Incoming,
+) -> Option<&'a str> {
     let is_theirs = |m: &&mail::Mailbox| normal_form(&m.address) == conversation.address;
     let newest = conversation.last_inbound_at.is_none_or(|last| last <= message.received_at);
     let named = match message.direction {
-        Direction::In if newest || conversation.name.is_none() => mail.from.iter().find(is_theirs),
+        Direction::In if newest || conversation.name.is_none() => {
+            mail.from.iter().chain(&mail.reply_to).find(is_theirs)
+        }
         Direction::Out if conversation.name.is_none() => mail.to.iter().chain(&mail.cc).find(is_theirs),
         Direction::In | Direction::Out => None,
     };
@@ -338,4 +410,28 @@ fn parts(message: &MessageRow, mail: &Incoming, now: Timestamp) -> Vec<PartRow> 
         size: i64::try_from(file.size).unwrap_or(i64::MAX),
     };
     mail.attachments.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wrote_it() {
+        let own = OwnAddresses::new(["brand@example.com".to_owned()]);
+        for (head, labels, expected) in [
+            ("From: li@a.example", &["INBOX"][..], Direction::In),
+            ("From: brand@example.com", &["SENT"], Direction::Out),
+            ("From: brand@example.com", &["INBOX", "SENT"], Direction::Out),
+            ("From: brand@example.com", &["INBOX"], Direction::Out),
+            ("From: brand@example.com\r\nReply-To: Li <li@a.example>", &["INBOX", "UNREAD"], Direction::In),
+            ("From: brand@example.com\r\nReply-To: li@a.example", &["SENT"], Direction::Out),
+            ("From: brand@example.com\r\nReply-To: Brand@Example.com", &["INBOX"], Direction::Out),
+            ("From: li@a.example", &["SENT"], Direction::Out),
+        ] {
+            let mail = Incoming::read(format!("{head}\r\nSubject: x\r\n\r\nx\r\n").as_bytes()).unwrap();
+            let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
+            assert_eq!(direction(&own, &labels, &mail), expected, "{head} {labels:?}");
+        }
+    }
 }

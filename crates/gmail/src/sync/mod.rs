@@ -41,6 +41,9 @@ pub(crate) use watch::{Ringing, Watches};
 /// A mail that failed so often by itself is skipped.
 pub(crate) const TRIES: i64 = 5;
 
+/// Gmail's search may not know a mail yet that was there when it was asked: so long after, it is asked once more.
+const SEARCH_LAG: Duration = Duration::from_secs(7 * 60);
+
 /// Labels of what is not correspondence: drafts, spam, what was thrown away, and chats.
 const HIDDEN: [&str; 4] = ["DRAFT", "SPAM", "TRASH", "CHAT"];
 

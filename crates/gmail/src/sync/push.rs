@@ -2,7 +2,7 @@
 //! mailbox's history is not used.
 
 use axum::http::HeaderMap;
-use google::{Hint, Refused};
+use google::{Hint, Pushes, Refused};
 use kernel::{Problem, ProblemKind};
 
 use crate::{Gmail, store};
@@ -26,31 +26,42 @@ fn unavailable(message: &str) -> Problem {
 }
 
 impl Gmail {
-    /// Takes a push. Whatever will not be better when it is repeated is no error.
+    /// Checks who pushes, before anything of the body is read.
     ///
     /// # Errors
-    /// 401, 403: not Google's, or not for us; 503: it could not be checked or kept, or none are taken here.
-    pub(crate) async fn take_push(&self, headers: &HeaderMap, body: &[u8]) -> Result<Rung, Problem> {
+    /// 401, 403: not Google's, or not for us; 503: it could not be checked, or none are taken here.
+    pub(crate) async fn expect_push(&self, headers: &HeaderMap) -> Result<&Pushes, Problem> {
         let Some(pushes) = &self.0.pushes else {
             return Err(unavailable("pushes are not set up here"));
         };
-        let hint = match pushes.verify(headers, body).await {
+        let Err(refused) = pushes.authenticate(headers).await else { return Ok(pushes) };
+        tracing::warn!(reason = %refused, "a push is refused");
+        count("refused");
+        Err(match refused {
+            Refused::Unauthenticated(reason) => Problem::unauthorized(reason),
+            Refused::Forbidden(reason) => Problem::forbidden(reason),
+            Refused::Unavailable(_) | Refused::Undecodable(_) => {
+                unavailable("the push cannot be checked now")
+            }
+        })
+    }
+
+    /// Takes a push that was expected. Whatever will not be better when it is repeated is no error.
+    ///
+    /// # Errors
+    /// 503: it could not be kept.
+    pub(crate) async fn take_push(
+        &self,
+        pushes: &Pushes,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Rung, Problem> {
+        let hint = match pushes.read(headers, body) {
             Ok(hint) => hint,
-            Err(Refused::Undecodable(reason)) => {
-                tracing::warn!(reason, "a push is not understood");
+            Err(reason) => {
+                tracing::warn!(%reason, "a push is not understood");
                 count("undecodable");
                 return Ok(Rung::Ignored);
-            }
-            Err(refused) => {
-                tracing::warn!(reason = %refused, "a push is refused");
-                count("refused");
-                return Err(match refused {
-                    Refused::Unauthenticated(reason) => Problem::unauthorized(reason),
-                    Refused::Forbidden(reason) => Problem::forbidden(reason),
-                    Refused::Unavailable(_) | Refused::Undecodable(_) => {
-                        unavailable("the push cannot be checked now")
-                    }
-                });
             }
         };
         self.keep_hint(&hint).await.map_err(|error| {

@@ -51,6 +51,8 @@ impl Gmail {
     /// Removes all of a locked account that people see, with what waits to be sent, and sees to it that the rest follows.
     pub(crate) async fn wipe(&self, tx: &mut Tx, key: &str) -> Result<()> {
         let now = self.now();
+        // Conversations are locked before what hangs on them.
+        store::lock_conversations_of(tx, key).await?;
         // Whatever is being acted on finds nothing any more; what waits is not acted on.
         self.drop_outbox(tx, key).await?;
         if let Some(since) = syncs::reading_since(tx, key).await? {

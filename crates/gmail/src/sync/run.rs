@@ -7,6 +7,7 @@ use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
 use google::Error;
 use kernel::Timestamp;
 
+use super::drain::Looked;
 use crate::{
     CredentialStatus, Gmail,
     store::{self, CredentialRow, syncs},
@@ -17,6 +18,8 @@ pub const SYNC: &str = "gmail.sync";
 
 /// So long a mailbox is read before others have a turn.
 const TURN: Duration = Duration::from_secs(240);
+/// So long its past is: somebody else's news must not wait for it.
+const PAST_TURN: Duration = Duration::from_secs(15);
 
 /// The handler of [`SYNC`].
 pub struct Sync {
@@ -67,7 +70,7 @@ impl Single for Sync {
         Box::pin(async move {
             let Settled::Dead(reason) = end else { return Ok(()) };
             tracing::warn!(credential = dispatch.subject, reason, "a mailbox cannot be read");
-            syncs::give_up(tx, &dispatch.subject, Some(reason), self.gmail.poll_at(now)).await
+            syncs::give_up(tx, &dispatch.subject, None, Some(reason), self.gmail.poll_at(now)).await.map(drop)
         })
     }
 
@@ -79,21 +82,23 @@ impl Single for Sync {
 impl Sync {
     async fn read(&self, key: &str) -> Result<Outcome> {
         let gmail = &self.gmail;
+        // Before the row: who connects the account again wants it read after that.
+        let count = syncs::wanted(&mut gmail.db().read().await?, key).await?;
         let row = store::credential_by_key(&mut gmail.db().read().await?, key).await?;
         let Some(row) = row else {
             gmail.wipe_rest(key).await?;
             return Ok(Outcome::Done("the account is not connected".to_owned()));
         };
         if row.status != CredentialStatus::Active {
-            return self.give_up(key, None, "the account must be connected again").await;
+            return self.give_up(key, count, None, "the account must be connected again").await;
         }
         let now = gmail.now();
         if let Some(until) = row.limited_until.filter(|until| now < *until) {
             return Ok(Outcome::Snooze { until, reason: "Google wants no call".to_owned() });
         }
-        match gmail.read_mailbox(&row, now + TURN).await {
+        match gmail.read_mailbox(&row, now).await {
             Ok(()) => Ok(Outcome::Done("read".to_owned())),
-            Err(Stop::Google(error)) => self.stopped(&row, error).await,
+            Err(Stop::Google(error)) => self.stopped(&row, count, error).await,
             Err(Stop::Store(error)) => Err(error),
             Err(Stop::Gone) => {
                 gmail.wipe_rest(key).await?;
@@ -106,7 +111,7 @@ impl Sync {
     }
 
     /// What follows from Google's refusal.
-    async fn stopped(&self, row: &CredentialRow, error: Error) -> Result<Outcome> {
+    async fn stopped(&self, row: &CredentialRow, count: Option<i64>, error: Error) -> Result<Outcome> {
         let now = self.gmail.now();
         let until = match &error {
             Error::Retry { after, limited: true, .. } => {
@@ -118,9 +123,11 @@ impl Sync {
             Error::Retry { reason, after, .. } => {
                 return Ok(Outcome::Retry { reason: reason.clone(), after: *after, in_doubt: false });
             }
-            Error::Reauthorize { reason } => return self.give_up(&row.key, None, reason).await,
+            // Mostly the grant's end is noted by now. Where Google refuses a token that it gave just before, nothing
+            // else says so.
+            Error::Reauthorize { reason } => return self.give_up(&row.key, count, Some(reason), reason).await,
             Error::Permanent { message, .. } => {
-                return self.give_up(&row.key, Some(message), message).await;
+                return self.give_up(&row.key, count, Some(message), message).await;
             }
             Error::InDoubt { .. } | Error::NotFound | Error::HistoryGone => {
                 return Ok(Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false });
@@ -132,18 +139,28 @@ impl Sync {
         Ok(Outcome::Snooze { until, reason: error.to_string() })
     }
 
-    /// Ends reading until somebody wants it again.
-    async fn give_up(&self, key: &str, error: Option<&str>, reason: &str) -> Result<Outcome> {
+    /// Ends reading until somebody wants it again: not if somebody has since `count`.
+    async fn give_up(
+        &self,
+        key: &str,
+        count: Option<i64>,
+        error: Option<&str>,
+        reason: &str,
+    ) -> Result<Outcome> {
+        let now = self.gmail.now();
         let mut tx = self.gmail.db().begin().await?;
-        syncs::give_up(&mut tx, key, error, self.gmail.poll_at(self.gmail.now())).await?;
+        let ended = syncs::give_up(&mut tx, key, count, error, self.gmail.poll_at(now)).await?;
         tx.commit().await?;
+        if !ended {
+            return Ok(Outcome::Snooze { until: now, reason: "it was wanted again".to_owned() });
+        }
         Ok(Outcome::Done(reason.to_owned()))
     }
 }
 
 impl Gmail {
-    /// Reads a mailbox until nothing is left and nobody wants more.
-    async fn read_mailbox(&self, row: &CredentialRow, until: Timestamp) -> std::result::Result<(), Stop> {
+    /// Reads a mailbox until nothing is left and nobody wants more, or others have a turn.
+    async fn read_mailbox(&self, row: &CredentialRow, began: Timestamp) -> std::result::Result<(), Stop> {
         let key = &row.key;
         loop {
             let Some(count) = syncs::wanted(&mut self.db().read().await?, key).await? else {
@@ -152,10 +169,12 @@ impl Gmail {
             self.read_changes(key).await?;
             // What rang meanwhile is read before anything else is looked at.
             while syncs::wanted(&mut self.db().read().await?, key).await? == Some(count) {
-                if !self.look_at_some(key).await? {
-                    break;
-                }
-                if self.now() >= until {
+                let turn = match self.look_at_some(key).await? {
+                    Looked::Nothing => break,
+                    Looked::Past => PAST_TURN,
+                    Looked::News => TURN,
+                };
+                if self.now() >= began + turn {
                     return Err(Stop::Turn);
                 }
             }

@@ -9,7 +9,7 @@ use crate::{Gmail, store};
 const KNOWN: std::time::Duration = days(8);
 
 impl Gmail {
-    /// Reads mailboxes that were quiet for long, renews watches, forgets old pushes. To be called every minute or so, by
+    /// Reads mailboxes that were quiet for long, renews watches, forgets old pushes and consents. To be called every minute or so, by
     /// any number of processes.
     ///
     /// # Errors
@@ -30,7 +30,20 @@ impl Gmail {
             }
             tx.commit().await?;
         }
+        self.forget_flows(now).await?;
         self.forget_hints(now).await
+    }
+
+    /// A consent holds a client's secret, and is good for nothing after its time.
+    async fn forget_flows(&self, now: Timestamp) -> db::Result<()> {
+        loop {
+            let mut tx = self.db().begin().await?;
+            let more = store::forget_flows(&mut tx, now).await?;
+            tx.commit().await?;
+            if !more {
+                return Ok(());
+            }
+        }
     }
 
     async fn forget_hints(&self, now: Timestamp) -> db::Result<()> {

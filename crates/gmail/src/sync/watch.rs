@@ -138,12 +138,53 @@ impl Gmail {
         if row.topic.as_ref().is_some_and(|before| *before != topic) {
             mailbox.stop().await.map_err(|e| refused(&e))?;
         }
-        let watch = mailbox.watch(&topic, &LABELS).await.map_err(|e| refused(&e))?;
+        let watch = match mailbox.watch(&topic, &LABELS).await {
+            Ok(watch) => watch,
+            Err(error) => {
+                if let Some(before) = row.topic.as_ref().filter(|before| **before != topic) {
+                    self.ring_again(&row, before).await?;
+                }
+                return Err(refused(&error));
+            }
+        };
         let mut tx = self.db().begin().await?;
         self.keep_watch(&mut tx, &row, &topic, &watch).await?;
         tx.commit().await?;
         drop(alone);
         Ok(Ringing { email: row.email, topic, expires_at: watch.expires_at })
+    }
+
+    /// Has Google ring a topic that was stopped for another one, of which nothing came.
+    async fn ring_again(&self, row: &CredentialRow, topic: &str) -> Result<(), db::DbError> {
+        let watch = self.mailbox(row).watch(topic, &LABELS).await;
+        let mut tx = self.db().begin().await?;
+        match watch {
+            Ok(watch) => self.keep_watch(&mut tx, row, topic, &watch).await?,
+            Err(error) => {
+                store::watch_lost(&mut tx, &row.key, topic, &error.to_string(), self.now()).await?;
+                self.want_renewal(&mut tx, &row.key, true).await?;
+            }
+        }
+        tx.commit().await
+    }
+
+    /// What becomes of a topic as an account is connected again: it is rung by the new grant, or, as it is of another
+    /// project than the new client, by no one.
+    pub(crate) async fn ring_by_new_grant(
+        &self,
+        tx: &mut Tx,
+        row: &CredentialRow,
+        project: Option<&str>,
+    ) -> db::Result<()> {
+        let Some(topic) = &row.topic else { return Ok(()) };
+        if topic_of(topic, project).is_ok() {
+            return self.want_renewal(tx, &row.key, true).await;
+        }
+        let error = format!(
+            "{topic} is of another project than the OAuth client that the account is connected by now: set up \
+             notifications again"
+        );
+        store::watch_ended(tx, &row.key, &error).await
     }
 
     async fn keep_watch(
@@ -193,6 +234,19 @@ impl Gmail {
         dispatch::enqueue(tx, now, &[renew]).await.map(drop)
     }
 
+    /// A topic was renewed while somebody, in another process, wanted another one or none: theirs is the last word.
+    async fn overtaken(&self, key: &str) -> Result<Result<String, Error>, db::DbError> {
+        let row = store::credential_by_key(&mut self.db().read().await?, key).await?;
+        let Some(row) = row else { return Ok(Ok("the account is not connected".to_owned())) };
+        if row.topic.is_none() {
+            return Ok(self.mailbox(&row).stop().await.map(|()| "nothing is to ring".to_owned()));
+        }
+        let mut tx = self.db().begin().await?;
+        self.want_renewal(&mut tx, key, true).await?;
+        tx.commit().await?;
+        Ok(Ok("another topic is to ring".to_owned()))
+    }
+
     async fn renew(&self, key: &str) -> Result<Result<String, Error>, db::DbError> {
         let lock = self.0.watches.of(key);
         let _alone = lock.lock().await;
@@ -205,7 +259,12 @@ impl Gmail {
         let mut tx = self.db().begin().await?;
         let end = match watch {
             Ok(watch) => {
-                store::watching(&mut tx, key, topic, watch.expires_at, self.now()).await?;
+                let noted =
+                    store::still_watching(&mut tx, key, topic, watch.expires_at, self.now()).await?;
+                if !noted {
+                    drop(tx);
+                    return self.overtaken(key).await;
+                }
                 Ok(format!("until {}", watch.expires_at))
             }
             Err(error) => {

@@ -107,6 +107,25 @@ testkit::both! {
         assert_eq!(house.connect(&anna, BRAND).await["id"], 3);
     }
 
+    /// Of accounts that are connected at the same time one is the default; and the default goes on to another one.
+    async fn one_default(t) {
+        let Some(house) = House::new(t).await else { return };
+        let anna = house.app.user("anna").await;
+        let consents = [house.consent(&anna, BRAND).await, house.consent(&anna, CREATOR).await];
+        let done = futures_util::future::join_all(consents.iter().map(|back| {
+            house.post("/auth/complete/", &anna, json!({"client_secret_json": house.client(), "auth_code": back}))
+        }))
+        .await;
+        assert!(done.iter().all(|answer| answer.status == 200));
+        let list = house.get("/credentials/", &anna).await;
+        let accounts = good(&list)["results"].as_array().unwrap().clone();
+        let defaults: Vec<&Value> = accounts.iter().filter(|one| one["is_default"] == true).collect();
+        assert!(accounts.len() == 2 && defaults.len() == 1, "{accounts:?}");
+        good(&house.delete(&format!("/credentials/{}/", defaults[0]["id"]), &anna).await);
+        let list = house.get("/credentials/", &anna).await;
+        assert_eq!((&good(&list)["count"], &list.body["results"][0]["is_default"]), (&json!(1), &json!(true)));
+    }
+
     /// No token and no client secret in the database, in answers, or after a rotation of the keys anywhere but under the new.
     async fn nothing_secret_lies_open(t) {
         let Some(house) = House::new(t).await else { return };

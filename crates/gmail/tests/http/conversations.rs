@@ -41,7 +41,7 @@ testkit::both! {
         }
         assert_eq!(house.converse(&anna, BRAND, "other@example.org").await, 2);
         house.keep(BRAND, &[1], &plain("Li Lei <li.lei@gmail.com>", BRAND, "Hello", "Hi")).await;
-        house.app.system.db.execute_raw("UPDATE gmail_messages SET labels = '[\"INBOX\", \"UNREAD\"]'").await.unwrap();
+        house.app.system.db.execute_raw("UPDATE gmail_links SET unread = TRUE").await.unwrap();
         let list = house.get("/conversations/", &anna).await;
         assert_eq!(good(&list)["count"], 2);
         shape(&list.body["results"][0], &json!({

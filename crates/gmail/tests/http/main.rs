@@ -26,6 +26,7 @@ mod recommended;
 mod refusals;
 mod search;
 mod send;
+mod shared;
 mod summary;
 mod suppress;
 mod sync;

@@ -86,6 +86,19 @@ testkit::both! {
         let partly = house.post("/auth/complete/", &anna, complete(&back, house.client())).await;
         refused(&partly, 422, &["auth_code"]);
         assert!(partly.body["errors"]["auth_code"].as_str().unwrap().contains("gmail.modify"));
+        // What was used, or whose time is over, does not lie about with its client's secret.
+        for _ in 0..12 {
+            house.begin(&anna).await;
+        }
+        let open = || async {
+            let mut conn = house.app.system.db.read().await.unwrap();
+            let (n,): (i64,) = conn.one(db::sql!("SELECT COUNT(*) FROM gmail_flows"), db::args![]).await.unwrap();
+            n
+        };
+        assert_eq!(open().await, 10);
+        house.app.clock.advance(std::time::Duration::from_secs(660));
+        house.app.system.gmail.look_after_mailboxes().await.unwrap();
+        assert_eq!(open().await, 0);
     }
 
     /// The same address from 8 browsers at once: one credential.

@@ -45,6 +45,26 @@ testkit::both! {
         assert!(rig.health().await["watch_expires"].is_null());
     }
 
+    /// Where another topic cannot be rung, the one before is rung on.
+    async fn a_topic_that_is_refused(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let set_up = |topic: &'static str| {
+            rig.house.post("/notifications/setup/", &rig.anna, json!({"email": BRAND, "topic_name": topic}))
+        };
+        good(&set_up(TOPIC).await);
+        rig.house.google.fault(json!({"path": "watch", "status": 403, "reason": "forbidden", "times": 1})).await;
+        refused(&set_up("other").await, 422, &["topic_name"]);
+        assert_eq!(rig.house.google.watches().await[0]["topicName"], TOPIC);
+        assert!(rig.health().await["watch_error"].is_null());
+        // Not even that: it is said, and tried again.
+        rig.house.google.fault(json!({"path": "watch", "status": 403, "reason": "forbidden", "times": 2})).await;
+        refused(&set_up("other").await, 422, &["topic_name"]);
+        assert!(rig.health().await["watch_error"].is_string());
+        rig.house.app.run_due().await;
+        assert_eq!(rig.house.google.watches().await[0]["topicName"], TOPIC);
+        assert!(rig.health().await["watch_error"].is_null());
+    }
+
     /// The server's topic, renewed daily; what keeps it from that is seen, and so is its end.
     async fn renewed_daily(t) {
         let with_topic = |settings: &mut testkit::app::settings::Settings| {

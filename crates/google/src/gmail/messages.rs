@@ -78,6 +78,14 @@ impl Mailbox {
         answer.and_then(RawAnswer::decoded).ok_or_else(unreadable)
     }
 
+    /// Waits until so many mails could be fetched without a wait.
+    ///
+    /// # Errors
+    /// [`Error`]: Google wants no call now.
+    pub async fn paced(&self, mails: usize) -> Result<(), Error> {
+        self.governor.paced(u32::try_from(mails).unwrap_or(u32::MAX).saturating_mul(units::GET)).await
+    }
+
     /// The content of a part, by [`super::Part::part_id`]. The message is fetched for it, since Gmail's own ids of
     /// attachments do not last.
     ///

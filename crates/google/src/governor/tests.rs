@@ -119,6 +119,19 @@ async fn who_waits_for_units_hears_of_googles_no() {
     assert_eq!(waiting.await.unwrap(), limited(Some(58)));
 }
 
+/// Calls that do not end keep nobody waiting for ever.
+#[tokio::test]
+async fn who_waits_for_other_calls_hears_of_it() {
+    let (governor, _) =
+        governor(Quota { concurrency: 1, patience: Duration::from_millis(20), ..Quota::default() });
+    let held = governor.acquire(1, Effect::Repeatable).await.unwrap();
+    let Err(Error::Retry { limited: true, .. }) = governor.acquire(1, Effect::Repeatable).await else {
+        panic!("no wait")
+    };
+    drop(held);
+    assert!(governor.acquire(1, Effect::Repeatable).await.is_ok());
+}
+
 #[test]
 fn a_mailbox_has_one_governor() {
     let governors = Governors::new(Quota::default(), Clock::system());
