@@ -275,7 +275,6 @@ pub(super) fn answer_of(
         html: Some(mail::html::from_text(text)),
         attachments: Vec::new(),
         answers,
-        idempotency_key: None,
         due_at,
         reply_id: Some(row.id),
         goal_id: row.goal_id,

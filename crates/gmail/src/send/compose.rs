@@ -8,8 +8,15 @@ use mail::{
     Mailbox,
     reply::{self, Addressed},
 };
+use sha2::{Digest as _, Sha256};
 
-use super::{NewSend, Wishes, addresses::keys, aliases, envelope, words};
+use super::{
+    Key, NewSend, Wishes,
+    addresses::keys,
+    aliases,
+    envelope::{self, Party},
+    found, words,
+};
 use crate::{
     Gmail,
     model::{SendState, Source, address_key, own_addresses},
@@ -52,6 +59,23 @@ pub(crate) struct Request {
     pub(crate) idempotency_key: Option<String>,
 }
 
+impl Request {
+    /// The idempotency key with what it is used for.
+    fn key(&self) -> Result<Option<Key>, Problem> {
+        let Some(key) = &self.idempotency_key else { return Ok(None) };
+        let parties = |list: &[Mailbox]| list.iter().map(Party::from).collect::<Vec<_>>();
+        let asked = serde_json::to_vec(&(
+            (self.email.as_ref().map(Party::from), self.from.as_ref().map(Party::from)),
+            (parties(&self.to), parties(&self.cc), parties(&self.bcc)),
+            (&self.subject, &self.body, &self.text, &self.attachments),
+            (self.conversation_id, &self.reply_to_message, self.reply_all),
+            (self.unsubscribe, format!("{:?}", self.timing)),
+        ));
+        let asked = asked.map_err(|_| Problem::internal())?;
+        Ok(Some(Key { key: key.clone(), fingerprint: Sha256::digest(&asked).to_vec() }))
+    }
+}
+
 /// So long a sender is kept waiting for the end of a mail that leaves at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What is announced may be missed: the row is looked at so often.
@@ -63,7 +87,12 @@ impl Gmail {
     /// # Errors
     /// As [`Gmail::enqueue`]; and 422 or 404 for whatever is named and not there.
     pub(crate) async fn compose(&self, user: &str, request: Request) -> Result<String, Problem> {
+        let key = request.key()?;
         let mut conn = self.db().read().await?;
+        // What was taken once is answered as it was, though it would be refused by now.
+        if let Some(id) = found(&mut conn, user, key.as_ref()).await? {
+            return Ok(id);
+        }
         let all = store::credentials(&mut conn, user).await?;
         let conversation = named_conversation(&mut conn, user, &request).await?;
         let (credential, alias) = account(&all, &request, conversation.as_ref())?;
@@ -74,7 +103,7 @@ impl Gmail {
             Some(from) => self.with_alias(credential, &from.address).await?,
             None => credential,
         };
-        let wishes = Wishes { unsubscribe: request.unsubscribe, timing: format!("{:?}", request.timing) };
+        let wishes = Wishes { unsubscribe: request.unsubscribe, key };
         let mut new = self.new_send(&all, request, answers, from)?;
         let mut tx = self.db().begin().await?;
         new.conversation_id = match conversation {
@@ -120,7 +149,6 @@ impl Gmail {
             html,
             attachments: request.attachments,
             answers,
-            idempotency_key: request.idempotency_key,
             due_at: self.due_at(request.timing)?,
             reply_id: None,
             goal_id: None,

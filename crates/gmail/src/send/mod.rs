@@ -22,11 +22,10 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use db::Tx;
+use db::{Conn, Tx};
 use dispatch::NewDispatch;
 use kernel::{Problem, ProblemKind, Timestamp};
 use mail::{Mailbox, reply};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     Gmail,
@@ -61,7 +60,6 @@ pub(crate) struct NewSend {
     pub(crate) attachments: Vec<String>,
     /// The mail that it answers: gives the thread, `In-Reply-To` and `References`.
     pub(crate) answers: Option<MessageRow>,
-    pub(crate) idempotency_key: Option<String>,
     /// When it leaves; until then it can be taken back.
     pub(crate) due_at: Timestamp,
     /// The recommendation that it came of.
@@ -74,8 +72,15 @@ pub(crate) struct NewSend {
 pub(crate) struct Wishes {
     /// Whether its readers are told how to refuse more; `None`: where they never wrote.
     pub(crate) unsubscribe: Option<bool>,
-    /// When it is to leave, as it was asked for: part of what an idempotency key is used for.
-    pub(crate) timing: String,
+    pub(crate) key: Option<Key>,
+}
+
+/// An idempotency key, and what it is used for.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) key: String,
+    /// Of what was asked for, as it was asked for: the same call is the same, whatever has changed since.
+    pub(crate) fingerprint: Vec<u8>,
 }
 
 /// The dispatch that sends a mail.
@@ -109,19 +114,18 @@ impl Gmail {
         new: &NewSend,
         wishes: &Wishes,
     ) -> Result<(String, bool), Problem> {
-        let fingerprint = fingerprint(credential, new, wishes)?;
         // Before anything is checked: what was taken once is not refused for what changed since.
-        if let Some(id) = found(tx, credential, new, &fingerprint).await? {
+        if let Some(id) = found(tx, &credential.user_id, wishes.key.as_ref()).await? {
             return Ok((id, false));
         }
         let envelope = self.envelope(tx, credential, new, wishes).await?;
-        let row = self.new_row(credential, new, &envelope, fingerprint.clone())?;
+        let row = self.new_row(credential, new, &envelope, wishes.key.clone())?;
         self.refuse_suppressed(tx, &credential.user_id, new).await?;
         let recipients = addresses::keys(new.to.iter().chain(&new.cc).chain(&new.bcc));
         if !store::insert_outbox(tx, &row, &recipients).await? {
             // Somebody used the key just now.
-            let id = found(tx, credential, new, &fingerprint).await?.ok_or_else(Problem::internal)?;
-            return Ok((id, false));
+            let id = found(tx, &credential.user_id, wishes.key.as_ref()).await?;
+            return Ok((id.ok_or_else(Problem::internal)?, false));
         }
         for file in &envelope.files {
             store::use_upload(tx, &file.id, &row.id).await?;
@@ -161,9 +165,10 @@ impl Gmail {
         credential: &CredentialRow,
         new: &NewSend,
         envelope: &Envelope,
-        fingerprint: Vec<u8>,
+        key: Option<Key>,
     ) -> Result<OutboxRow, Problem> {
         let now = self.now();
+        let (idempotency_key, fingerprint) = key.map(|k| (k.key, k.fingerprint)).unzip();
         let id = kernel::id::new("gout", now);
         let message_id = message_id(&id, &envelope.from)?;
         let marks = Marks {
@@ -181,8 +186,8 @@ impl Gmail {
             user_id: credential.user_id.clone(),
             credential_key: credential.key.clone(),
             conversation_id: new.conversation_id,
-            idempotency_key: new.idempotency_key.clone(),
-            fingerprint,
+            idempotency_key,
+            fingerprint: fingerprint.unwrap_or_default(),
             source: new.source,
             state: SendState::Held,
             message_id,
@@ -271,29 +276,11 @@ pub(crate) fn scheduled(row: &OutboxRow, due_at: Timestamp) -> NewDispatch {
     }
 }
 
-/// What an idempotency key is used for.
-fn fingerprint(credential: &CredentialRow, new: &NewSend, wishes: &Wishes) -> Result<Vec<u8>, Problem> {
-    let parties = |list: &[Mailbox]| list.iter().map(Party::from).collect::<Vec<_>>();
-    let said = serde_json::to_vec(&(
-        (&credential.key, new.source, new.from.as_ref().map(Party::from)),
-        (parties(&new.to), parties(&new.cc), parties(&new.bcc)),
-        (&new.subject, &new.text, &new.html, &new.attachments),
-        (new.answers.as_ref().map(|m| &m.key), new.reply_id, new.goal_id),
-        (wishes.unsubscribe, &wishes.timing),
-    ));
-    said.map(|said| Sha256::digest(&said).to_vec()).map_err(|_| Problem::internal())
-}
-
-/// The mail that was put there under the same key.
-async fn found(
-    tx: &mut Tx,
-    credential: &CredentialRow,
-    new: &NewSend,
-    fingerprint: &[u8],
-) -> Result<Option<String>, Problem> {
-    let Some(key) = &new.idempotency_key else { return Ok(None) };
-    let Some(row) = store::outbox_by_key(tx, &credential.user_id, key).await? else { return Ok(None) };
-    if row.fingerprint == fingerprint {
+/// The mail that a user put there under the same key.
+async fn found(conn: &mut Conn, user: &str, key: Option<&Key>) -> Result<Option<String>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(row) = store::outbox_by_key(conn, user, &key.key).await? else { return Ok(None) };
+    if row.fingerprint == key.fingerprint {
         return Ok(Some(row.id));
     }
     let text = "was used for another mail";

@@ -79,7 +79,6 @@ impl Desk {
             html: None,
             attachments: Vec::new(),
             answers: None,
-            idempotency_key: None,
             due_at: self.app.now() + Duration::from_secs(60),
             reply_id: None,
             goal_id: None,

@@ -17,7 +17,7 @@ db::row! {
         pub(crate) credential_key: String,
         pub(crate) conversation_id: Option<i64>,
         pub(crate) idempotency_key: Option<String>,
-        /// What the key was used for.
+        /// What the key was used for; empty without one.
         pub(crate) fingerprint: Vec<u8>,
         pub(crate) source: Source,
         pub(crate) state: SendState,

@@ -146,6 +146,25 @@ testkit::both! {
         refused(&house.mail_under(&anna, mail(), Some(&"k".repeat(201))).await, 400, &["Idempotency-Key"]);
     }
 
+    /// A repeated call gets its answer, though the same mail would be refused by now.
+    async fn idempotency_outlives_what_changes(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        let file = uploaded(&house, &anna, "rates.txt", b"rates").await;
+        let mail = || mail_to_li(json!({"attachments": [file.clone()]}));
+        let first = house.mail_under(&anna, mail(), Some("k1")).await;
+        good(&house.post("/suppressions/", &anna, json!({"email": LI})).await);
+        good(&house.patch("/credentials/1/", &anna, json!({"daily_cap": 1})).await);
+        house.pass(kernel::time::days(9)).await;
+        house.app.run_due().await;
+        let anna = house.app.login(&anna).await;
+        let path = format!("/attachments/{}/", file.as_str().unwrap());
+        assert_eq!(house.delete(&path, &anna).await.status, 404, "it is gone");
+        assert_eq!(good(&house.mail_under(&anna, mail(), Some("k1")).await), good(&first));
+        refused(&house.mail_under(&anna, mail_to_li(json!({})), Some("k1")).await, 409, &["Idempotency-Key"]);
+        assert_eq!(house.mail_under(&anna, mail_to_li(json!({})), Some("k2")).await.status, 422);
+        house.only_sent().await;
+    }
+
     /// The answer to a send is lost: it is found in the mailbox, and sent once; also where search lags behind.
     async fn a_lost_answer(t) {
         let Some((house, anna)) = office(t).await else { return };
