@@ -238,7 +238,7 @@ fn outreach(builder: dispatch::Builder, gmail: &Gmail) -> dispatch::Builder {
     let slow = Retry { first: seconds(60), cap: seconds(3600), max_age: seconds(20 * 3600), min_attempts: 4 };
     let renew = SingleOptions { concurrency: 8, retry: slow, timeout: seconds(180), ..read };
     let patient = Retry { first: seconds(10), cap: seconds(3600), max_age: days(3), min_attempts: 20 };
-    let send = SingleOptions { concurrency: 16, retry: patient, timeout: seconds(400), ..read };
+    let send = SingleOptions { concurrency: 16, retry: patient, timeout: gmail::SEND_TIME, ..read };
     let internal = SingleOptions { concurrency: 2, per_destination: 2, retry: Retry::INTERNAL, ..send };
     // The assistant may be asked twice, each time for as long as it may take.
     let think = SingleOptions { concurrency: 8, per_destination: 8, ..read };

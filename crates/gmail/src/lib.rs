@@ -40,7 +40,7 @@ pub use migrations::MIGRATIONS;
 pub use model::{AutoReply, CredentialStatus};
 pub use replies::{FOLLOW_UP, Replies, TURN};
 pub use sealed::SEALED;
-pub use send::{ALIASES, Aliases, COLLECT, CollectUpload, SEND, SendMail};
+pub use send::{ALIASES, Aliases, COLLECT, CollectUpload, SEND, SEND_TIME, SendMail};
 pub use sync::{RENEW, Renew, SYNC, Sync, WIPE, Wipe};
 
 /// The slice's state. Cheap to clone.

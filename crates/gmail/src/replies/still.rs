@@ -1,6 +1,7 @@
 //! Whether a mail that nobody looked at may still leave: asked just before it does.
 
 use db::{Conn, Result};
+use google::Thread;
 use kernel::{Timestamp, time::days};
 
 use super::{
@@ -10,8 +11,18 @@ use super::{
 use crate::{
     AutoReply, Gmail,
     model::Decided,
-    store::{self, CredentialRow, DecisionRow, ReplyRow},
+    store::{self, CredentialRow, DecisionRow, KnownBy, ReplyRow},
+    sync::is_hidden,
 };
+
+/// A mail that nobody looked at, where it would stand.
+pub(crate) struct Unasked {
+    /// Gmail's thread.
+    pub(crate) thread: String,
+    /// When the mail came, or went, that it follows.
+    answered_at: Timestamp,
+    reply: ReplyRow,
+}
 
 impl Gmail {
     /// Whether a mail that nobody looks at may still leave: asked just before it does. The reason if not, which is put on
@@ -28,6 +39,18 @@ impl Gmail {
         };
         let Some((rule, reason)) = self.against(&mut conn, &reply, now).await? else { return Ok(None) };
         drop(conn);
+        self.note_against(&reply, outbox_id, (rule, &reason)).await?;
+        Ok(Some(reason))
+    }
+
+    /// Puts on record what keeps a mail from leaving.
+    async fn note_against(
+        &self,
+        reply: &ReplyRow,
+        outbox_id: &str,
+        (rule, reason): (&str, &str),
+    ) -> Result<()> {
+        let now = self.now();
         let decision = DecisionRow {
             id: kernel::id::new("gdec", now),
             user_id: reply.user_id.clone(),
@@ -37,15 +60,52 @@ impl Gmail {
             goal_id: reply.goal_id,
             outcome: Decided::No,
             rule: rule.to_owned(),
-            reason: reason.clone(),
+            reason: reason.to_owned(),
             reply_id: Some(reply.id),
             outbox_id: Some(outbox_id.to_owned()),
             at: now,
         };
         let mut tx = self.db().begin().await?;
         store::insert_decision(&mut tx, &decision).await?;
-        tx.commit().await?;
-        Ok(Some(reason))
+        tx.commit().await
+    }
+
+    /// The thread in which a mail would stand that nobody looks at.
+    pub(crate) async fn unasked(&self, outbox_id: &str) -> Result<Option<Unasked>> {
+        let mut conn = self.db().read().await?;
+        let Some(reply) = store::reply_of_send(&mut conn, outbox_id).await? else { return Ok(None) };
+        let Some(key) = &reply.based_on else { return Ok(None) };
+        let answered = store::message(&mut conn, key).await?;
+        Ok(answered.map(|m| Unasked { thread: m.thread_id, answered_at: m.received_at, reply }))
+    }
+
+    /// Whether Gmail has something in the thread, since the mail that is answered, that is neither known here nor ours.
+    pub(crate) async fn has_news(
+        &self,
+        credential: &CredentialRow,
+        unasked: &Unasked,
+        thread: &Thread,
+    ) -> Result<bool> {
+        let is_late = |m: &&google::Message| {
+            m.internal_date.is_none_or(|at| at >= unasked.answered_at) && !is_hidden(&m.labels)
+        };
+        let ids: Vec<String> = thread.messages.iter().filter(is_late).map(|m| m.id.clone()).collect();
+        let mut conn = self.db().read().await?;
+        let known = store::kept(&mut conn, &credential.key, &ids).await?;
+        for id in ids.iter().filter(|id| !known.iter().any(|known| known.gmail_id == **id)) {
+            let by = KnownBy { gmail_id: Some(id), ..KnownBy::default() };
+            if store::own_send(&mut conn, &credential.key, by).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The thread is not there any more: whoever deleted it wants nothing more to stand in it.
+    pub(crate) async fn thread_gone(&self, unasked: &Unasked, outbox_id: &str) -> Result<&'static str> {
+        let reason = "its thread was deleted in the mailbox";
+        self.note_against(&unasked.reply, outbox_id, ("thread_gone", reason)).await?;
+        Ok(reason)
     }
 
     /// What stands against a mail by now.

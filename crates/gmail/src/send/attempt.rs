@@ -5,6 +5,9 @@
 //! for in the mailbox, twice with a pause, and only what is not there waits again. What Gmail refused certainly has not
 //! left.
 
+mod look;
+mod unasked;
+
 use std::{sync::Arc, time::Duration};
 
 use dispatch::{BoxFuture, Dispatch, Outcome, Settled, Single};
@@ -18,7 +21,7 @@ use super::{
 };
 use crate::{
     CredentialStatus, Gmail,
-    model::{SendState, Source},
+    model::SendState,
     store::{self, CredentialRow, Ending, OutboxRow, Waiting},
 };
 
@@ -27,8 +30,17 @@ pub const SEND: &str = "gmail.send";
 
 /// So long Gmail's search may lag behind what was sent.
 const LAG: Duration = Duration::from_secs(30);
-/// So long a call may last that somebody else began: what is not in the mailbox before may still come.
-const CALL: Duration = Duration::from_secs(150);
+/// So long an attempt may take in all: what it is given where attempts are run.
+pub const SEND_TIME: Duration = Duration::from_secs(400);
+/// So long it waits for other large mails.
+const QUEUE: Duration = Duration::from_secs(90);
+/// So long Gmail may take with a mail, whatever is tried: then its fate is unknown.
+const GIVING: Duration = Duration::from_secs(240);
+/// So long after a mail was counted another attempt may still be giving it to Gmail: what is not in the mailbox before may
+/// still come.
+const CALL: Duration = Duration::from_secs(GIVING.as_secs() + 30);
+/// Whatever an attempt does before and after has its time, too.
+const _: () = assert!(QUEUE.as_secs() + CALL.as_secs() < SEND_TIME.as_secs());
 /// Google's clock is not ours.
 const SKEW: Duration = Duration::from_secs(600);
 /// An account that must be connected again is looked at so often, if nothing wakes its mails.
@@ -87,8 +99,8 @@ impl Single for SendMail {
                 return Ok(());
             }
             let in_doubt = row.state != SendState::Held;
-            let reason = if in_doubt { format!("it may have left: {reason}") } else { reason.clone() };
-            let ending = Ending { state: SendState::Failed, code: "gave_up", reason: &reason, in_doubt };
+            let reason = &if in_doubt { format!("it may have left: {reason}") } else { reason.clone() };
+            let ending = Ending { state: SendState::Failed, code: "gave_up", reason, in_doubt };
             store::end_outbox(tx, &row.id, ending, now).await?;
             Ok(())
         })
@@ -186,18 +198,20 @@ impl Gmail {
                 .wait(mail, until, "Google wants no calls for this account until then".to_owned())
                 .await;
         }
-        if matches!(row.source, Source::AutoReply | Source::FollowUp)
-            && let Some(reason) = self.still_right(credential, &row.id).await?
-        {
-            let mut tx = self.db().begin().await?;
-            let ending =
-                Ending { state: SendState::Cancelled, code: "not_right", reason: &reason, in_doubt: false };
-            store::end_held(&mut tx, &row.id, ending, now).await?;
-            tx.commit().await?;
-            return Ok(Outcome::Done(reason));
-        }
         let envelope = Envelope::of(row)?;
-        let _alone = if envelope.size() > LARGE { large.acquire().await.ok() } else { None };
+        let mut _alone = None;
+        if envelope.size() > LARGE {
+            let Ok(alone) = tokio::time::timeout(QUEUE, large.acquire()).await else {
+                let reason = "other large mails are being sent".to_owned();
+                return self.wait(mail, self.now() + LAG, reason).await;
+            };
+            _alone = alone.ok();
+        }
+        if let Some(outcome) = self.leaves_unasked(mail).await? {
+            return Ok(outcome);
+        }
+        // It may have waited.
+        let now = self.now();
         let octets = match self.octets(row, &envelope, now).await? {
             Ok(octets) => octets,
             Err((code, reason)) => return self.fail(row, code, &reason, false).await,
@@ -209,18 +223,32 @@ impl Gmail {
         mail.row.sends += 1;
         mail.row.lookups = 0;
         mail.abandoned = false;
-        let mailbox = self.mailbox(&mail.credential);
-        let mut answer = mailbox.send(&octets, envelope.thread_id.as_deref()).await;
-        if let Err(Error::Permanent { code, .. }) = &answer
-            && code == "threadNotFound"
-        {
-            // Its owner deleted the thread, which did not keep the mail from being one.
-            tracing::info!(outbox.id = mail.row.id, "the thread is gone, the mail begins another");
-            answer = mailbox.send(&octets, None).await;
-        }
+        let answer = tokio::time::timeout(GIVING, self.give(mail, &octets, envelope.thread_id.as_deref()));
+        let answer = answer.await.unwrap_or_else(|_| {
+            let reason = format!("Gmail did not answer within {} s", GIVING.as_secs());
+            Err(Error::InDoubt { reason })
+        });
         match answer {
             Ok(sent) => self.sent(mail, &sent.id, &sent.thread_id).await,
             Err(error) => self.not_sent(mail, error).await,
+        }
+    }
+
+    /// Gives a mail to Gmail.
+    async fn give(
+        &self,
+        mail: &Leaving<'_>,
+        octets: &[u8],
+        thread: Option<&str>,
+    ) -> Result<google::Sent, Error> {
+        let mailbox = self.mailbox(&mail.credential);
+        match mailbox.send(octets, thread).await {
+            Err(Error::Permanent { code, .. }) if code == "threadNotFound" => {
+                // Its owner deleted the thread, which did not keep the mail from being one.
+                tracing::info!(outbox.id = mail.row.id, "the thread is gone, the mail begins another");
+                mailbox.send(octets, None).await
+            }
+            answer => answer,
         }
     }
 
@@ -396,76 +424,6 @@ impl Gmail {
         store::note_limited(&mut tx, &mail.credential.key, until).await?;
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Looks for a mail that may have left. `None`: it has not, and waits again.
-    async fn look(&self, mail: &mut Leaving<'_>) -> Result<Option<Outcome>, Problem> {
-        let (now, fence) = (self.now(), mail.d.fence);
-        let mut tx = self.db().begin().await?;
-        if !store::take_over(&mut tx, &mail.row.id, fence, now).await? {
-            return Ok(Some(Outcome::Done("a later attempt has it".to_owned())));
-        }
-        tx.commit().await?;
-        mail.row.state = SendState::Unknown;
-        if mail.credential.status != CredentialStatus::Active {
-            let reason = mail.credential.status_reason.clone().unwrap_or_default();
-            return self.wait_for_account(mail, &reason).await.map(Some);
-        }
-        let since = mail.row.attempted_at.unwrap_or(mail.row.created_at).minus(SKEW);
-        let found = self.mailbox(&mail.credential).find_sent(&mail.row.message_id, since).await;
-        match found {
-            Ok(Some(message)) => self.sent(mail, &message.id, &message.thread_id).await.map(Some),
-            Ok(None) => self.missed(mail).await,
-            Err(error) => self.unlooked(mail, error).await.map(Some),
-        }
-    }
-
-    /// It was not found: what was sent just now may not be seen yet.
-    async fn missed(&self, mail: &mut Leaving<'_>) -> Result<Option<Outcome>, Problem> {
-        let (now, fence) = (self.now(), mail.d.fence);
-        let lookups = mail.row.lookups + 1;
-        let mut tx = self.db().begin().await?;
-        if lookups < 2 {
-            let ended = mail.row.attempted_at.filter(|_| mail.abandoned).map(|at| at + CALL);
-            let until = ended.map_or(now + LAG, |at| at.max(now + LAG));
-            let reason = "Gmail's answer was lost; the mailbox is searched once more";
-            let waiting = Waiting { reason, until };
-            store::note_unknown(&mut tx, &mail.row.id, (fence, lookups), waiting, now).await?;
-            tx.commit().await?;
-            return Ok(Some(Outcome::Snooze { until, reason: reason.to_owned() }));
-        }
-        if mail.row.sends >= MOST_SENDS {
-            drop(tx);
-            let reason =
-                format!("Gmail's answer was lost {MOST_SENDS} times, and the mailbox has no such mail");
-            // Tried again, it is looked for first.
-            return self.fail(&mail.row, "lost", &reason, true).await.map(Some);
-        }
-        if !store::give_back(&mut tx, &mail.row.id, fence, None, now).await? {
-            return Ok(Some(Outcome::Done("a later attempt has it".to_owned())));
-        }
-        tx.commit().await?;
-        mail.row.lookups = 0;
-        Ok(None)
-    }
-
-    /// It could not be looked for.
-    async fn unlooked(&self, mail: &Leaving<'_>, error: Error) -> Result<Outcome, Problem> {
-        let now = self.now();
-        let reason = format!("Gmail's answer was lost, and the mailbox cannot be searched: {error}");
-        if now > mail.row.attempted_at.unwrap_or(mail.row.due_at) + PATIENCE {
-            return self.fail(&mail.row, "in_doubt", &format!("it may have left: {reason}"), true).await;
-        }
-        let until = match self.refusal(mail, error).await? {
-            Refusal::Later(until, _) => until,
-            Refusal::Never(..) | Refusal::Lost(_) => now + RECONNECT,
-        };
-        let mut tx = self.db().begin().await?;
-        let waiting = Waiting { reason: &reason, until };
-        let looked = (mail.d.fence, mail.row.lookups);
-        store::note_unknown(&mut tx, &mail.row.id, looked, waiting, now).await?;
-        tx.commit().await?;
-        Ok(Outcome::Snooze { until, reason })
     }
 }
 

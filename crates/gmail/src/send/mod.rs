@@ -34,7 +34,7 @@ use crate::{
 };
 
 pub use aliases::{ALIASES, Aliases};
-pub use attempt::{SEND, SendMail};
+pub use attempt::{SEND, SEND_TIME, SendMail};
 pub(crate) use compose::{Request, Timing};
 pub use uploads::{COLLECT, CollectUpload};
 pub(crate) use uploads::{LARGEST_UPLOAD, Named};

@@ -47,7 +47,8 @@ const SEARCH_LAG: Duration = Duration::from_secs(7 * 60);
 /// Labels of what is not correspondence: drafts, spam, what was thrown away, and chats.
 const HIDDEN: [&str; 4] = ["DRAFT", "SPAM", "TRASH", "CHAT"];
 
-fn is_hidden(labels: &[String]) -> bool {
+/// Whether a mail with these labels is no correspondence.
+pub(crate) fn is_hidden(labels: &[String]) -> bool {
     labels.iter().any(|label| HIDDEN.contains(&label.as_str()))
 }
 

@@ -15,6 +15,7 @@ mod conversations;
 mod follow;
 mod goals;
 mod house;
+mod just_before;
 mod mailbag;
 mod mailbox;
 mod messages;

@@ -144,8 +144,8 @@ testkit::both! {
         assert_eq!(house.out(&anna, id).await["state"], "unknown");
         // Whoever had it may still be calling Gmail.
         let looked = house.tried_at(&anna, id).await;
-        assert_eq!(looked.since(house.app.now()), Duration::from_secs(150));
-        house.pass(Duration::from_secs(150)).await;
+        assert_eq!(looked.since(house.app.now()), Duration::from_secs(270));
+        house.pass(Duration::from_secs(270)).await;
         house.google.fault(json!({"path": "/messages/msg", "delayMs": 700, "times": 1})).await;
         let killed = house.sender();
         let ended = tokio::time::timeout(Duration::from_millis(500), killed.run_due()).await;

@@ -1,5 +1,7 @@
 //! Listing, searching and fetching.
 
+use std::ops::Range;
+
 use kernel::Timestamp;
 use serde::Deserialize;
 
@@ -12,8 +14,8 @@ use crate::{Error, bytes, error::Effect, governor::units};
 
 /// Messages of a page, at most.
 const PAGE: &str = "500";
-/// How many sent messages are looked at for one: as many as half a minute's units allow.
-const LOOKED_AT: usize = 50;
+/// How many sent messages are looked at for one: as many as some minutes' units allow.
+const LOOKED_AT: usize = 200;
 /// Where a message's own id stands, and where Gmail puts it when it gives another.
 const ITS_ID: [&str; 2] = ["Message-ID", "X-Google-Original-Message-ID"];
 
@@ -114,12 +116,17 @@ impl Mailbox {
     }
 
     /// Looks for a mail that may have been sent, by the Message-ID that it was given, with or without angle brackets. Asks
-    /// Gmail's search, and, since that may lag behind and Gmail may have replaced the id, looks at the mails sent since
-    /// `since` too: some minutes before the send, for Google's clock is not ours. `None` is certain.
+    /// Gmail's search, and, since that may lag behind and Gmail may have replaced the id, looks at the mails that were
+    /// `sent` in a span too: from some minutes before the send until some after, for Google's clock is not ours. `None` is
+    /// certain.
     ///
     /// # Errors
-    /// [`Error::InDoubt`]: too many were sent to look at each; [`Error`]
-    pub async fn find_sent(&self, message_id: &str, since: Timestamp) -> Result<Option<MessageRef>, Error> {
+    /// [`Error::InDoubt`]: too many were sent in the span to look at each; [`Error`]
+    pub async fn find_sent(
+        &self,
+        message_id: &str,
+        sent: Range<Timestamp>,
+    ) -> Result<Option<MessageRef>, Error> {
         let wanted = bare(message_id);
         if !is_searchable(wanted) {
             return Err(Error::permanent(
@@ -132,11 +139,8 @@ impl Mailbox {
         if let Some(message) = self.messages(&query).await?.messages.into_iter().next() {
             return Ok(Some(message));
         }
-        let after = format!("after:{}", since.seconds());
-        let sent = self.messages(&Query { q: Some(&after), ..query }).await?;
-        let more = sent.next.is_some() || sent.messages.len() > LOOKED_AT;
-        // Oldest first: it was sent soon after `since`.
-        for message in sent.messages.into_iter().rev().take(LOOKED_AT) {
+        let (candidates, more) = self.sent_in(&sent).await?;
+        for message in candidates {
             let fetched = match self.message(&message.id, Format::Metadata(&ITS_ID)).await {
                 Err(Error::NotFound) => continue,
                 fetched => fetched?,
@@ -146,10 +150,32 @@ impl Mailbox {
             }
         }
         if more {
-            let reason = format!("more than {LOOKED_AT} mails were sent since {since}");
+            let reason = format!("more than {LOOKED_AT} mails were sent from {} to {}", sent.start, sent.end);
             return Err(Error::InDoubt { reason });
         }
         Ok(None)
+    }
+
+    /// The first messages that were sent in a span, the oldest first, as many as may be looked at; and whether there are more.
+    async fn sent_in(&self, span: &Range<Timestamp>) -> Result<(Vec<MessageRef>, bool), Error> {
+        // Both ends belong to it.
+        let q = format!("after:{} before:{}", span.start.seconds() - 1, span.end.seconds() + 1);
+        let mut found = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let query = Query { q: Some(&q), labels: &["SENT"], page: page.as_deref(), spam_and_trash: true };
+            let listed = self.messages(&query).await?;
+            found.extend(listed.messages);
+            match listed.next {
+                Some(next) => page = Some(next),
+                None => break,
+            }
+        }
+        // It was sent soon after the span began.
+        found.reverse();
+        let more = found.len() > LOOKED_AT;
+        found.truncate(LOOKED_AT);
+        Ok((found, more))
     }
 }
 

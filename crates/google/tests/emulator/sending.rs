@@ -78,27 +78,28 @@ async fn a_thread_of_another_mailbox_is_refused() {
 async fn a_lost_answer_is_in_doubt_and_the_mail_is_found() {
     let Some(house) = House::new() else { return };
     let mailbox = house.connected(BRAND).await;
-    let since = house.clock.now() - Duration::from_secs(3600);
+    let hour = Duration::from_secs(3600);
+    let span = || house.clock.now() - hour..house.clock.now() + hour;
     house.emulator.fault(json!({"path": "messages/send$", "dropAfter": true})).await;
     let error = mailbox.send(&mail("lost@desk.example", "", "x"), None).await.unwrap_err();
     assert!(matches!(error, Error::InDoubt { .. }), "{error:?}");
-    let found = mailbox.find_sent("<lost@desk.example>", since).await.unwrap().unwrap();
+    let found = mailbox.find_sent("<lost@desk.example>", span()).await.unwrap().unwrap();
     // Sent once, and not again by anything below us.
     let sent = house.emulator.sent(BRAND).await;
     assert_eq!(sent.iter().map(|m| m["id"].as_str().unwrap()).collect::<Vec<_>>(), [found.id.as_str()]);
-    assert_eq!(mailbox.find_sent("never@desk.example", since).await.unwrap(), None);
+    assert_eq!(mailbox.find_sent("never@desk.example", span()).await.unwrap(), None);
 
     // The search lags behind, and the id was replaced.
     house.emulator.config(json!({"indexLag": true, "rewriteMsgId": true})).await;
     house.emulator.fault(json!({"path": "messages/send$", "dropAfter": true})).await;
     mailbox.send(&mail("lost-2@desk.example", "", "x"), None).await.unwrap_err();
-    let other = mailbox.find_sent("lost-2@desk.example", since).await.unwrap().unwrap();
+    let other = mailbox.find_sent("lost-2@desk.example", span()).await.unwrap().unwrap();
     assert_ne!(other.id, found.id);
-    assert_eq!(mailbox.find_sent("<lost@desk.example>", since).await.unwrap(), Some(found));
-    assert_eq!(mailbox.find_sent("never@desk.example", since).await.unwrap(), None);
+    assert_eq!(mailbox.find_sent("<lost@desk.example>", span()).await.unwrap(), Some(found));
+    assert_eq!(mailbox.find_sent("never@desk.example", span()).await.unwrap(), None);
     // A part of an id is another id.
-    assert_eq!(mailbox.find_sent("ost@desk.example", since).await.unwrap(), None);
-    let error = mailbox.find_sent("x@y) OR in:inbox", since).await.unwrap_err();
+    assert_eq!(mailbox.find_sent("ost@desk.example", span()).await.unwrap(), None);
+    let error = mailbox.find_sent("x@y) OR in:inbox", span()).await.unwrap_err();
     assert!(matches!(&error, Error::Permanent { code, .. } if code == "invalidMessageId"), "{error}");
 }
 
@@ -106,24 +107,36 @@ async fn a_lost_answer_is_in_doubt_and_the_mail_is_found() {
 async fn not_found_among_too_many_is_not_not_sent() {
     let Some(house) = House::new() else { return };
     let mailbox = house.connected(BRAND).await;
-    let since = house.clock.now() - Duration::from_secs(3600);
+    let start = house.clock.now();
     house.emulator.config(json!({"indexLag": true, "deliver": false})).await;
-    for n in 0..51 {
+    for n in 0..201 {
         // Units come back.
         house.sim.advance(Duration::from_secs(2));
+        house.emulator.set_now(house.clock.now()).await;
         mailbox.send(&mail(&format!("{n}@desk.example"), "", "x"), None).await.unwrap();
     }
-    let units = async {
+    let units = || async {
         loop {
             house.sim.advance(Duration::from_millis(10));
             tokio::task::yield_now().await;
         }
     };
-    let found = tokio::select! {
-        found = mailbox.find_sent("never@desk.example", since) => found,
-        () = units => unreachable!(),
+    let looked = |id: &'static str, seconds: u64| {
+        let span = start..start + Duration::from_secs(seconds);
+        let (mailbox, units) = (&mailbox, units());
+        async move {
+            tokio::select! {
+                found = mailbox.find_sent(id, span) => found,
+                () = units => unreachable!(),
+            }
+        }
     };
+    let found = looked("never@desk.example", 3600).await;
     assert!(matches!(found, Err(Error::InDoubt { .. })), "{found:?}");
+    // What was sent long after the mail in question is none of its concern.
+    assert_eq!(looked("never@desk.example", 60).await.unwrap(), None);
+    assert!(looked("20@desk.example", 60).await.unwrap().is_some());
+    assert_eq!(looked("60@desk.example", 60).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,0 +1,89 @@
+//! Just before a mail leaves that nobody looked at, Gmail is asked whether somebody answered meanwhile.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::google::{BRAND, CREATOR};
+
+use crate::talk::Talk;
+
+/// Longer than automatic replies are held.
+const HELD: Duration = Duration::from_secs(61);
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
+fn ruled(outcome: &str, rule: &str) -> (String, String) {
+    (outcome.to_owned(), rule.to_owned())
+}
+
+impl Talk {
+    /// A mail waits to leave by itself; what Gmail was asked of threads before.
+    async fn about_to_answer(&self) -> usize {
+        self.goal(json!({})).await;
+        self.hears("Would March suit you?").await;
+        assert_eq!(self.outbox().await, [ruled("auto_reply", "held")]);
+        self.asked_of_threads().await
+    }
+
+    async fn asked_of_threads(&self) -> usize {
+        self.house.google.log("/threads/").await.len()
+    }
+
+    /// The account's owner answers in Gmail itself, of which nothing is known here yet.
+    async fn answers_in_gmail(&self, labels: &[&str]) {
+        let mail = json!({"from": BRAND, "to": CREATOR, "subject": "Re: Rates for a collab", "text": "March is fine.",
+            "labelIds": labels, "threadId": self.thread().await});
+        self.deliver(mail).await;
+    }
+}
+
+testkit::both! {
+    &testkit::app::migrations();
+
+    /// A person's answer that is not read yet keeps the machine's from leaving; then it is read.
+    async fn an_answer_in_gmail_itself(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let asked = talk.about_to_answer().await;
+        talk.answers_in_gmail(&["SENT"]).await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.asked_of_threads().await, asked + 1);
+        talk.pass(HALF_A_MINUTE).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "cancelled")]);
+        assert_eq!(talk.sent().await.len(), 1, "the person's");
+    }
+
+    /// A draft is no answer, and what is known is no news.
+    async fn drafts_do_not_count(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.about_to_answer().await;
+        talk.answers_in_gmail(&["DRAFT"]).await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "sent")]);
+    }
+
+    /// While Gmail does not say, nothing leaves; when it does, the mail leaves.
+    async fn nothing_leaves_unasked(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.about_to_answer().await;
+        talk.house.google.fault(json!({"path": "/threads/", "status": 503, "times": 50})).await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        let waits = talk.get("/outbox/").await["results"][0]["waiting_reason"].clone();
+        assert!(waits.as_str().unwrap().contains("whether somebody answered"), "{waits}");
+        talk.house.google.clear_faults().await;
+        talk.pass(Duration::from_secs(600)).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "sent")]);
+        assert_eq!(talk.sent().await.len(), 1);
+    }
+
+    /// Whoever deletes the thread wants nothing more in it.
+    async fn a_thread_that_was_deleted(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.about_to_answer().await;
+        let path = format!("threads/{}", talk.thread().await.as_str().unwrap());
+        talk.house.google.as_owner(BRAND, "DELETE", &path, json!(null)).await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "cancelled")]);
+        assert_eq!(talk.last_decision().await, ruled("no", "thread_gone"));
+        assert!(talk.sent().await.is_empty());
+    }
+}
