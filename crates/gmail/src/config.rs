@@ -57,11 +57,13 @@ pub struct SendConfig {
     pub warm_up: i64,
     /// So long a mail can be taken back, unless a call says otherwise.
     pub hold: Duration,
+    /// Octets: the most that the files to send of one user have together.
+    pub uploads: i64,
 }
 
 impl Default for SendConfig {
     fn default() -> Self {
-        Self { daily_cap: 400, warm_up: 50, hold: Duration::ZERO }
+        Self { daily_cap: 400, warm_up: 50, hold: Duration::ZERO, uploads: 1000 * 1024 * 1024 }
     }
 }
 

@@ -294,6 +294,7 @@ CREATE TABLE gmail_upload_uses (
     outbox_id {ID} NOT NULL,
     PRIMARY KEY (upload_id, outbox_id)
 );
+CREATE INDEX gmail_upload_uses_outbox ON gmail_upload_uses (outbox_id);
 
 CREATE TABLE gmail_counters (
     scope {ID} NOT NULL,

@@ -28,6 +28,7 @@ impl Reader {
             daily_cap: self.read("gmail.daily_cap", mails).unwrap_or(send.daily_cap),
             warm_up: self.read("gmail.warm_up", mails).unwrap_or(send.warm_up),
             hold: self.read("gmail.hold", hold).unwrap_or(send.hold),
+            uploads: self.read("gmail.upload_mib", mib).unwrap_or(send.uploads),
         }
     }
 
@@ -89,6 +90,12 @@ fn mails(text: &str) -> Result<i64, String> {
     mails.ok_or_else(|| "must be a whole number from 1 to 100000".to_owned())
 }
 
+/// At least the largest file.
+fn mib(text: &str) -> Result<i64, String> {
+    let mib: Option<i64> = text.parse().ok().filter(|n| (25..=1_000_000).contains(n));
+    mib.map(|mib| mib * 1024 * 1024).ok_or_else(|| "must be a whole number from 25 to 1000000".to_owned())
+}
+
 fn hold(text: &str) -> Result<Duration, String> {
     let hold = parse_duration(text)?;
     if hold <= days(1) { Ok(hold) } else { Err("must be at most 1d".to_owned()) }
@@ -126,7 +133,8 @@ mod tests {
         assert_eq!(load("DAILY_CAP", "1500").unwrap().gmail.send.daily_cap, 1500);
         assert_eq!(load("WARM_UP", "5").unwrap().gmail.send.warm_up, 5);
         assert_eq!(load("HOLD", "30s").unwrap().gmail.send.hold.as_secs(), 30);
-        for (name, bad) in [("DAILY_CAP", "0"), ("WARM_UP", "-1"), ("HOLD", "2d")] {
+        assert_eq!(load("UPLOAD_MIB", "25").unwrap().gmail.send.uploads, 25 * 1024 * 1024);
+        for (name, bad) in [("UPLOAD_MIB", "24"), ("DAILY_CAP", "0"), ("WARM_UP", "-1"), ("HOLD", "2d")] {
             let told = load(name, bad).unwrap_err().to_string();
             assert!(told.contains(&format!("gmail.{}", name.to_lowercase())), "{told}");
         }

@@ -57,7 +57,8 @@ impl From<UploadRow> for MailUpload {
 
 /// Upload a file to send
 ///
-/// It may be sent by several mails, and goes a week after it was uploaded or a mail had it last.
+/// It may be sent by several mails, and goes a week after it was uploaded or a mail had it last. All of a user's files
+/// together have a limit of their own: 422.
 #[utoipa::path(post, path = "/attachments/", tag = "gmail",
     request_body(content = MailUploadForm, content_type = "multipart/form-data"),
     responses((status = 200, body = MailUpload), StatusRefusals))]
@@ -66,6 +67,8 @@ pub(super) async fn upload_mail_attachment(
     caller: Caller,
     request: Request,
 ) -> BareReply<MailUpload> {
+    // Before anything is read: whoever has no room left fills no disk.
+    gmail.may_upload(caller.id()).await?;
     let Upload { mut fields, file } =
         Upload::read_up_to(request, &gmail.0.blobs, LARGEST_UPLOAD, LARGEST_UPLOAD).await?;
     let Some(file) = file else {

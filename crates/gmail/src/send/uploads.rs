@@ -1,9 +1,10 @@
 //! Files that people upload to send. Each stays for a week after it was uploaded or a mail had it last; a mail that waits
-//! keeps its files.
+//! keeps its files. All of a user's together have at most as many octets as the settings say.
 
 use std::time::Duration;
 
 use blobs::{BlobError, Writer};
+use db::Conn;
 use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
 use futures_util::StreamExt as _;
 use httpkit::upload::storage;
@@ -70,6 +71,9 @@ fn mime_type(sniffed: &str, name: &str) -> String {
 
 impl Gmail {
     /// Keeps a file for a user's mails.
+    ///
+    /// # Errors
+    /// 422: there is no room for it.
     pub(crate) async fn keep_upload(&self, user: &str, file: Named) -> Result<UploadRow, Problem> {
         let now = self.now();
         let id = kernel::id::new("gup", now);
@@ -88,9 +92,37 @@ impl Gmail {
             id,
         };
         let mut tx = self.db().begin().await?;
+        // Of two that come at once one sees the other.
+        store::lock_uploads(&mut tx).await?;
+        if let Err(full) = self.has_room(&mut tx, user, row.size).await {
+            dispatch::enqueue(&mut tx, now, &[collection(&row.id, now, now)]).await?;
+            tx.commit().await?;
+            return Err(full);
+        }
         store::insert_upload(&mut tx, &row).await?;
         tx.commit().await?;
         Ok(row)
+    }
+
+    /// Refuses whoever has no room for another file.
+    ///
+    /// # Errors
+    /// 422
+    pub(crate) async fn may_upload(&self, user: &str) -> Result<(), Problem> {
+        self.has_room(&mut self.db().read().await?, user, 1).await
+    }
+
+    /// Refuses a file of so many octets if its user's files would have too many together.
+    async fn has_room(&self, conn: &mut Conn, user: &str, octets: i64) -> Result<(), Problem> {
+        let most = self.0.config.send.uploads;
+        if store::upload_total(conn, user).await?.saturating_add(octets) <= most {
+            return Ok(());
+        }
+        let mib = most / (1024 * 1024);
+        let text = format!(
+            "your files to send would have more than {mib} MiB together: remove some that no mail needs"
+        );
+        Err(Problem::rule("file", text))
     }
 
     /// Forgets a user's file that no mail waits with.

@@ -40,6 +40,30 @@ pub(crate) async fn insert_upload(tx: &mut Tx, u: &UploadRow) -> Result<()> {
     .map(drop)
 }
 
+/// Lets nobody else keep a file until the transaction ends, in any process.
+pub(crate) async fn lock_uploads(tx: &mut Tx) -> Result<()> {
+    tx.exec(
+        sql!(
+            "INSERT INTO gmail_counters (scope, span, n) VALUES ('uploads', 0, 1)
+             ON CONFLICT (scope, span) DO UPDATE SET n = gmail_counters.n + 1"
+        ),
+        args![],
+    )
+    .await
+    .map(drop)
+}
+
+/// How many octets a user's files have together.
+pub(crate) async fn upload_total(conn: &mut Conn, user: &str) -> Result<i64> {
+    let (octets,): (i64,) = conn
+        .one(
+            sql!("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM gmail_uploads WHERE user_id = $1"),
+            args![user],
+        )
+        .await?;
+    Ok(octets)
+}
+
 /// One, locked until the transaction ends, so that it is not used and removed at once.
 pub(crate) async fn lock_upload(tx: &mut Tx, id: &str) -> Result<Option<UploadRow>> {
     tx.opt(

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use db::{args, sql};
+use futures_util::future::join_all;
 use serde_json::json;
 use testkit::app::shape;
 
 use crate::{
     house::{House, good, refused},
-    post_office::{mail_to_li, office, upload, uploaded},
+    post_office::{mail_to_li, office, office_with, upload, uploaded},
 };
 
 const DAY: Duration = kernel::time::days(1);
@@ -50,6 +51,24 @@ testkit::both! {
         refused(&house.delete(&path, &anna).await, 404, &[]);
         house.app.run_due().await;
         assert_eq!(kept(&house).await, (1, 1));
+    }
+
+    /// A user's files have a limit together, whoever comes at once; what is removed makes room.
+    async fn all_together(t) {
+        let Some((house, anna)) = office_with(t, |settings| settings.gmail.send.uploads = 1000).await else { return };
+        let ben = house.app.user("ben").await;
+        let id = uploaded(&house, &anna, "a.bin", &[1; 600]).await;
+        let answers = join_all((0..4).map(|_| upload(&house, &anna, "b.bin", &[2; 300]))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            refused(answer, 422, &["file"]);
+        }
+        good(&upload(&house, &ben, "c.bin", &[3; 1000]).await);
+        refused(&upload(&house, &ben, "d.bin", &[4; 1]).await, 422, &["file"]);
+        house.app.run_due().await;
+        assert_eq!(kept(&house).await, (3, 3));
+        good(&house.delete(&format!("/attachments/{}/", id.as_str().unwrap()), &anna).await);
+        good(&upload(&house, &anna, "e.bin", &[5; 700]).await);
     }
 
     /// A week after its upload, or after a mail had it last; a mail that waits keeps it.
