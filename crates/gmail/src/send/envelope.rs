@@ -4,6 +4,7 @@ use kernel::{Problem, Timestamp};
 use mail::{Automatic, File, Invalid, MAX_OUTGOING, Mailbox, Outgoing, Unsubscribe};
 use serde::{Deserialize, Serialize};
 
+use super::footer;
 use crate::{Gmail, model::Source, store::OutboxRow};
 
 /// Somebody.
@@ -100,6 +101,15 @@ impl Gmail {
     /// The mail of an envelope, without its files.
     pub(crate) fn outgoing(&self, envelope: &Envelope, marks: &Marks<'_>) -> Outgoing {
         let list = |parties: &[Party]| parties.iter().map(Mailbox::from).collect::<Vec<_>>();
+        let unsubscribe = envelope.unsubscribe.then(|| self.ways_out(envelope, marks));
+        let (text, html) = (envelope.text.as_deref(), envelope.html.as_deref());
+        let (text, html) = match &unsubscribe {
+            // First mails and reminders that the assistant wrote.
+            Some(ways) if matches!(marks.source, Source::FollowUp | Source::Approved) => {
+                footer::below(text, html, ways.one_click.as_deref())
+            }
+            _ => (text.map(str::to_owned), html.map(str::to_owned)),
+        };
         Outgoing {
             from: (&envelope.from).into(),
             to: list(&envelope.to),
@@ -111,8 +121,8 @@ impl Gmail {
             message_id: marks.message_id.to_owned(),
             in_reply_to: envelope.in_reply_to.clone(),
             references: envelope.references.clone(),
-            text: envelope.text.clone(),
-            html: envelope.html.clone(),
+            text,
+            html,
             images: Vec::new(),
             files: Vec::new(),
             automatic: match marks.source {
@@ -120,7 +130,7 @@ impl Gmail {
                 Source::AutoReply => Automatic::Replied,
                 Source::FollowUp => Automatic::Generated,
             },
-            unsubscribe: envelope.unsubscribe.then(|| self.ways_out(envelope, marks)),
+            unsubscribe,
             mark: Some(marks.outbox_id.to_owned()),
         }
     }

@@ -15,6 +15,7 @@ mod caps;
 mod compose;
 mod control;
 pub(crate) mod envelope;
+mod footer;
 mod suppress;
 mod unsubscribe;
 mod uploads;
