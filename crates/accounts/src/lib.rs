@@ -37,7 +37,7 @@ pub use migrations::MIGRATIONS;
 pub use model::{Caller, Person, Plan, Resource, Role, Scene, check_url, mask_address};
 pub use ops::{admin, take_quota};
 pub use sealed::SEALED;
-pub use work::{ACCOUNT_MAIL, AccountMail, tell_grant_ended};
+pub use work::{ACCOUNT_MAIL, AccountMail, Notice, tell};
 
 /// How accounts behave here.
 #[derive(Debug, Clone)]

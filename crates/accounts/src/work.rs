@@ -1,4 +1,4 @@
-//! Mails about the account itself: verification, password reset, and a Gmail account that must be connected again.
+//! Mails about the account itself: verification, password reset, and what else its owner is told.
 //!
 //! The token is made when the mail is made and its hash stored then; what waits to be sent holds no secret.
 
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use db::Tx;
 use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
 use kernel::{Problem, Timestamp, time::days};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Accounts,
@@ -54,20 +55,29 @@ pub(crate) async fn schedule(tx: &mut Tx, user: &str, purpose: Purpose, now: Tim
     dispatch::enqueue(tx, now, &[new]).await.map(drop)
 }
 
-/// What the payload of a mail about a Gmail account begins with; its address follows.
-const GRANT_ENDED: &str = "grant_ended ";
+/// What the payload of a notice begins with; the notice follows, as JSON.
+const NOTICE: &str = "notice ";
 
-/// Schedules a mail that tells a user that Google has ended the access to their Gmail account.
+/// What a user is told by mail. A greeting comes before it, and the server's address after it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Notice {
+    /// The mail's subject.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+}
+
+/// Schedules a mail that tells a user something, once for each `about`.
 ///
 /// # Errors
 /// [`db::DbError`]
-pub async fn tell_grant_ended(tx: &mut Tx, user: &str, address: &str, now: Timestamp) -> db::Result<()> {
+pub async fn tell(tx: &mut Tx, user: &str, about: &str, notice: &Notice, now: Timestamp) -> db::Result<()> {
     let new = NewDispatch {
-        id: format!("{user}/grant_ended/{}", kernel::id::new("m", now)),
+        id: format!("{user}/notice/{about}"),
         kind: ACCOUNT_MAIL,
         subject: user.to_owned(),
         destination: String::new(),
-        payload: Some(format!("{GRANT_ENDED}{address}")),
+        payload: serde_json::to_string(notice).ok().map(|notice| format!("{NOTICE}{notice}")),
         due_at: now,
     };
     dispatch::enqueue(tx, now, &[new]).await.map(drop)
@@ -84,9 +94,11 @@ pub struct AccountMail {
 impl Single for AccountMail {
     fn attempt<'a>(&'a self, d: &'a Dispatch) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            if let Some(address) = d.payload.as_deref().and_then(|payload| payload.strip_prefix(GRANT_ENDED))
-            {
-                return self.grant_ended(d, address).await;
+            if let Some(notice) = d.payload.as_deref().and_then(|payload| payload.strip_prefix(NOTICE)) {
+                return match serde_json::from_str(notice) {
+                    Ok(notice) => self.notice(d, notice).await,
+                    Err(error) => Outcome::Dead(format!("the notice cannot be read: {error}")),
+                };
             }
             let purpose = match d.payload.as_deref() {
                 Some("verify") => Purpose::Verify,
@@ -107,14 +119,17 @@ impl Single for AccountMail {
 }
 
 impl AccountMail {
-    async fn grant_ended(&self, d: &Dispatch, address: &str) -> Outcome {
+    async fn notice(&self, d: &Dispatch, notice: Notice) -> Outcome {
         let user = match self.accounts.db().read().await {
             Ok(mut conn) => store::user(&mut conn, &d.subject).await,
             Err(error) => Err(error),
         };
         match user {
             Ok(Some(user)) => {
-                let letterhead = grant_ended(&user, address, &self.accounts.config().public_url);
+                let (name, url) = (&user.username, &self.accounts.config().public_url);
+                let text = format!("{name}，您好！\n\n{}\n\n{url}\n", notice.text);
+                let letterhead = Letterhead::plain(&notice.subject, text);
+                let letterhead = Letterhead { to: user.email.clone(), to_name: name.clone(), ..letterhead };
                 self.post.deliver(d, letterhead).await
             }
             Ok(None) => Outcome::Done("nothing to do any more".to_owned()),
@@ -165,18 +180,5 @@ fn letterhead(user: &UserRow, purpose: Purpose, link: &str) -> Letterhead {
             ),
         ),
     };
-    Letterhead { to: user.email.clone(), to_name: name.clone(), ..Letterhead::plain(subject, text) }
-}
-
-fn grant_ended(user: &UserRow, address: &str, url: &str) -> Letterhead {
-    let name = &user.username;
-    let text = format!(
-        "{name}，您好！\n\nGoogle 已终止鸿雁对 Gmail 账户 {address} 的访问（授权被撤销、密码已更改或授权已过期）。\
-         在您重新连接之前，该账户的邮件不再同步，也不再发送。\n请在鸿雁中重新连接该账户：\n\
-         Google has ended Hongyan's access to the Gmail account {address} (it was revoked, the password was changed, or it \
-         expired). Until you connect it again, its mails are neither read nor sent.\n\
-         Please connect the account again in Hongyan:\n\n{url}\n"
-    );
-    let subject = "请重新连接您的 Gmail 账户 / Please connect your Gmail account again";
     Letterhead { to: user.email.clone(), to_name: name.clone(), ..Letterhead::plain(subject, text) }
 }

@@ -15,6 +15,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
     Gmail,
+    notices::{self, News},
     sealed::{access_place, grant_place},
     store::{self, CredentialRow},
 };
@@ -136,7 +137,8 @@ impl TokenStore for Row {
             if done {
                 let row = store::credential_by_key(&mut tx, &self.key).await.map_err(|e| stored(&e))?;
                 if let Some(row) = row {
-                    let told = accounts::tell_grant_ended(&mut tx, &row.user_id, &row.email, now).await;
+                    let news = News::GrantEnded { account: &row.email };
+                    let told = notices::tell(&mut tx, &row.user_id, news, now).await;
                     told.map_err(|e| stored(&e))?;
                 }
             }

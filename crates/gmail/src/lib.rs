@@ -14,6 +14,7 @@ mod grant;
 mod http;
 mod migrations;
 mod model;
+mod notices;
 mod oauth;
 mod ops;
 mod replies;

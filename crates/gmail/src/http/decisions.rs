@@ -2,7 +2,7 @@
 
 use accounts::Caller;
 use axum::extract::State;
-use httpkit::{BareReply, Listed, Query, StatusRefusals, bare};
+use httpkit::{BareReply, Listed, Query, StatusRefusals, bare, text};
 use kernel::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use super::query;
 use crate::{
     Gmail,
     model::Decided,
-    store::{self, ListedDecision},
+    store::{self, ListedDecision, WhichDecisions},
 };
 
 /// What the automatic reply decided about a mail, and why.
@@ -63,6 +63,8 @@ impl From<ListedDecision> for DecisionInfo {
 /// entry.
 #[utoipa::path(get, path = "/decisions/", tag = "gmail",
     params(("conversation_id" = Option<i64>, Query, description = "Of this conversation alone"),
+        ("outcome" = Option<Decided>, Query, description = "With this outcome alone"),
+        ("rule" = Option<String>, Query, description = "Decided by this rule alone"),
         ("page" = Option<i64>, Query, description = "From 1", minimum = 1),
         ("page_size" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 100)),
     responses((status = 200, body = Listed<DecisionInfo>), StatusRefusals))]
@@ -71,11 +73,14 @@ pub(super) async fn list_decisions(
     caller: Caller,
     Query(mut f): Query,
 ) -> BareReply<Listed<DecisionInfo>> {
-    let conversation = f.optional::<i64>("conversation_id");
+    let which = WhichDecisions {
+        conversation: f.optional("conversation_id"),
+        outcome: f.optional("outcome"),
+        rule: f.optional::<text::Line<40>>("rule").map(|rule| rule.0),
+    };
     let page = query::page(&mut f);
     f.finish()?;
     let mut conn = gmail.db().read().await?;
-    let (rows, count) =
-        store::decisions(&mut conn, caller.id(), conversation, (page.size, page.offset())).await?;
+    let (rows, count) = store::decisions(&mut conn, caller.id(), &which, (page.size, page.offset())).await?;
     bare(Listed { results: rows.into_iter().map(DecisionInfo::from).collect(), count })
 }

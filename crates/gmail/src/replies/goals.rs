@@ -7,6 +7,7 @@ use kernel::{Problem, Timestamp};
 use crate::{
     Gmail,
     model::GoalState,
+    notices::{self, News},
     store::{self, ConversationRow, GoalRow, ReplyRow},
 };
 
@@ -147,15 +148,19 @@ impl Gmail {
     ) -> Result<(), DbError> {
         let Some(reply) = store::reply_of_send(tx, outbox_id).await? else { return Ok(()) };
         let Some(goal) = reply.goal_id else { return Ok(()) };
-        let Some(goal) = store::goal(tx, &reply.user_id, goal).await? else { return Ok(()) };
-        advance(tx, goal, &reply, now).await?;
+        let Some(mut goal) = store::goal(tx, &reply.user_id, goal).await? else { return Ok(()) };
+        if advance(tx, &mut goal, &reply, now).await? {
+            let (with, description) = (&conversation.counterpart, &goal.goal_description);
+            let news = News::Reached { goal: goal.id, with, description };
+            notices::tell(tx, &reply.user_id, news, now).await?;
+        }
         // The mailbox may have told of the mail before.
         self.reschedule_follow_up(tx, conversation, now).await
     }
 }
 
-/// What a reply that left does to its goal.
-async fn advance(tx: &mut Tx, mut goal: GoalRow, reply: &ReplyRow, now: Timestamp) -> Result<(), DbError> {
+/// What a reply that left does to its goal; whether that is reached by it.
+async fn advance(tx: &mut Tx, goal: &mut GoalRow, reply: &ReplyRow, now: Timestamp) -> Result<bool, DbError> {
     if reply.step.is_some() {
         goal.follow_ups_sent += 1;
     }
@@ -165,14 +170,16 @@ async fn advance(tx: &mut Tx, mut goal: GoalRow, reply: &ReplyRow, now: Timestam
         Some(GoalProgress::Impossible) => Some(GoalState::Failed),
         Some(GoalProgress::None) | None => None,
     };
-    if let Some(progress) = progress.filter(|_| !goal.progress.is_final()) {
+    let news = progress.filter(|_| !goal.progress.is_final());
+    if let Some(progress) = news {
         goal.progress = progress;
         goal.progress_note =
             Some(format!("by reply {}: {}", reply.id, reply.reason)).filter(|n| n.len() < 2000);
         goal.reached_at = (progress == GoalState::Reached).then_some(now);
     }
     goal.updated_at = now;
-    store::update_goal(tx, &goal).await
+    store::update_goal(tx, goal).await?;
+    Ok(news == Some(GoalState::Reached))
 }
 
 /// Whether anything goes out for a goal by itself.

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     AutoReply, Gmail,
     model::{Decided, ReplyState, Source},
+    notices::{self, News},
     send::NewSend,
     store::{self, DecisionRow, ReplyRow},
 };
@@ -198,6 +199,11 @@ impl Gmail {
                 return Err(Problem::new(ProblemKind::Unavailable, "things changed meanwhile"));
             }
             (Ruling::Waits(rule, reason), Some(found)) => {
+                if !store::has_waited(&mut tx, topic.conversation).await? {
+                    let with = &case.conversation.counterpart;
+                    let news = News::Waits { conversation: topic.conversation, with, why: &reason };
+                    notices::tell(&mut tx, &topic.user, news, now).await?;
+                }
                 self.leave_waiting(&mut tx, found, (Decided::Waits, rule, reason), now).await?
             }
             (Ruling::Yes, Some(found)) if case.snapshot.mode == AutoReply::DryRun => {

@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     CredentialStatus, Gmail,
-    model::SendState,
+    model::{SendState, Source},
+    notices::{self, News},
     store::{self, CredentialRow, Ending, OutboxRow, Waiting},
 };
 
@@ -49,6 +50,8 @@ const RECONNECT: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = days(7);
 /// So often a mail is given to Gmail whose answers are lost, and that is never found.
 const MOST_SENDS: i64 = 5;
+/// So soon after it was asked for the call itself says that a mail failed.
+const ANSWERED: Duration = Duration::from_secs(20);
 /// Larger mails are written and sent one at a time.
 const LARGE: u64 = 1024 * 1024;
 
@@ -101,7 +104,9 @@ impl Single for SendMail {
             let in_doubt = row.state != SendState::Held;
             let reason = &if in_doubt { format!("it may have left: {reason}") } else { reason.clone() };
             let ending = Ending { state: SendState::Failed, code: "gave_up", reason, in_doubt };
-            store::end_outbox(tx, &row.id, ending, now).await?;
+            if store::end_outbox(tx, &row.id, ending, now).await? {
+                tell_failed(tx, &row, reason, now).await?;
+            }
             Ok(())
         })
     }
@@ -114,6 +119,18 @@ struct Leaving<'a> {
     d: &'a Dispatch,
     /// Another attempt had it, and nobody knows whether that has ended.
     abandoned: bool,
+}
+
+/// Tells its owner that a mail will not leave, but not who waits for the answer of the call that asks for it.
+async fn tell_failed(tx: &mut db::Tx, row: &OutboxRow, why: &str, now: Timestamp) -> db::Result<()> {
+    if row.source == Source::Person && now.since(row.created_at) <= ANSWERED {
+        return Ok(());
+    }
+    let Ok(Envelope { to, cc, bcc, subject, .. }) = Envelope::of(row) else { return Ok(()) };
+    let to = to.iter().chain(&cc).chain(&bcc).map(|party| party.address.as_str()).collect::<Vec<_>>();
+    let (credential, outbox, to) = (&row.credential_key, &row.id, &to.join(", "));
+    let news = News::Failed { credential, outbox, to, subject: &subject, why };
+    notices::tell(tx, &row.user_id, news, now).await
 }
 
 /// What became of an answer that is no success.
@@ -169,7 +186,11 @@ impl Gmail {
     async fn fail(&self, row: &OutboxRow, code: &str, why: &str, in_doubt: bool) -> Result<Outcome, Problem> {
         let mut tx = self.db().begin().await?;
         let ending = Ending { state: SendState::Failed, code, reason: why, in_doubt };
-        store::end_outbox(&mut tx, &row.id, ending, self.now()).await?;
+        let now = self.now();
+        // Whoever disconnects an account knows.
+        if store::end_outbox(&mut tx, &row.id, ending, now).await? && code != "disconnected" {
+            tell_failed(&mut tx, row, why, now).await?;
+        }
         tx.commit().await?;
         tracing::warn!(outbox.id = row.id, reason = why, "a mail is not sent");
         Ok(Outcome::Dead(why.to_owned()))

@@ -81,11 +81,30 @@ pub(crate) async fn has_decided(conn: &mut Conn, turn: &str) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// A page of a user's, of one conversation or of all; the newest first. With how many there are.
+/// Whether anything of a conversation ever waited for a person.
+pub(crate) async fn has_waited(conn: &mut Conn, conversation: i64) -> Result<bool> {
+    let row: Option<(i64,)> = conn
+        .opt(
+            sql!("SELECT 1 FROM gmail_decisions WHERE conversation_id = $1 AND outcome = 'waits' LIMIT 1"),
+            args![conversation],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// What a list is narrowed to.
+#[derive(Debug, Default)]
+pub(crate) struct WhichDecisions {
+    pub(crate) conversation: Option<i64>,
+    pub(crate) outcome: Option<Decided>,
+    pub(crate) rule: Option<String>,
+}
+
+/// A page of a user's, the newest first. With how many there are.
 pub(crate) async fn decisions(
     conn: &mut Conn,
     user: &str,
-    conversation: Option<i64>,
+    which: &WhichDecisions,
     (limit, offset): (i64, i64),
 ) -> Result<(Vec<ListedDecision>, i64)> {
     let rows = conn
@@ -95,18 +114,20 @@ pub(crate) async fn decisions(
                     d.at
                  FROM gmail_decisions AS d LEFT JOIN gmail_messages AS m ON m.key = d.message_key
                  WHERE d.user_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR d.conversation_id = $2)
-                 ORDER BY d.id DESC LIMIT $3 OFFSET $4"
+                    AND (CAST($3 AS TEXT) IS NULL OR d.outcome = $3) AND (CAST($4 AS TEXT) IS NULL OR d.rule = $4)
+                 ORDER BY d.id DESC LIMIT $5 OFFSET $6"
             ),
-            args![user, conversation, limit, offset],
+            args![user, which.conversation, which.outcome, &which.rule, limit, offset],
         )
         .await?;
     let (count,): (i64,) = conn
         .one(
             sql!(
                 "SELECT COUNT(*) FROM gmail_decisions
-                 WHERE user_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR conversation_id = $2)"
+                 WHERE user_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR conversation_id = $2)
+                    AND (CAST($3 AS TEXT) IS NULL OR outcome = $3) AND (CAST($4 AS TEXT) IS NULL OR rule = $4)"
             ),
-            args![user, conversation],
+            args![user, which.conversation, which.outcome, &which.rule],
         )
         .await?;
     Ok((rows, count))

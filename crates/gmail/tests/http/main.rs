@@ -20,6 +20,7 @@ mod mailbag;
 mod mailbox;
 mod messages;
 mod notes;
+mod notices;
 mod outbox;
 mod post_office;
 mod push;

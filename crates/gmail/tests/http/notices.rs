@@ -1,0 +1,101 @@
+//! What the owner of an account is told by mail.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    house::good,
+    post_office::{mail_to_li, office},
+    talk::{Talk, field},
+};
+
+impl Talk {
+    /// The subjects of the notices that anna got.
+    async fn told(&self) -> Vec<String> {
+        self.house.app.run_due().await;
+        self.house.app.mails_to(&self.anna().email).into_iter().map(|mail| mail.subject).collect()
+    }
+
+    /// Whether one of them says this.
+    async fn was_told(&self, what: &str) -> usize {
+        self.told().await.iter().filter(|subject| subject.contains(what)).count()
+    }
+}
+
+testkit::both! {
+    &testkit::app::migrations();
+
+    /// Of the first proposal of a conversation that waits, and of no later one.
+    async fn a_proposal_waits(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({})).await;
+        talk.hears("Would March suit you?").await;
+        assert_eq!(talk.was_told("waits for your approval").await, 0);
+        talk.brain.says(json!({"needs_human": "YES"}));
+        talk.hears("And what about April?").await;
+        assert_eq!(talk.was_told("waits for your approval").await, 1);
+        talk.hears("Or May?").await;
+        assert_eq!(talk.last_decision().await.0, "waits");
+        assert_eq!(talk.was_told("waits for your approval").await, 1);
+        // They are found by what came of them.
+        for (query, count) in [("outcome=waits", 2), ("rule=needs_human", 2), ("outcome=sent&rule=needs_human", 0)] {
+            assert_eq!(talk.get(&format!("/decisions/?{query}")).await["count"], count, "{query}");
+        }
+        let bad = talk.house.get("/decisions/?outcome=maybe", &talk.anna()).await;
+        crate::house::refused(&bad, 400, &["outcome"]);
+    }
+
+    /// When the mail has left that reaches it.
+    async fn a_goal_is_reached(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({})).await;
+        talk.brain.says(json!({"goal_progress": "REACHED"}));
+        talk.hears("Agreed, March it is!").await;
+        assert_eq!(talk.was_told("A goal is reached").await, 0);
+        talk.pass(Duration::from_secs(61)).await;
+        assert_eq!(talk.get("/goals/1/").await["progress"], "reached");
+        assert_eq!(talk.was_told("A goal is reached").await, 1);
+    }
+
+    /// Of what fails later; who waits for the answer of the call has it there.
+    async fn a_mail_fails(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        let refuse = || house.google.fault(json!({"path": "/messages/send", "status": 403, "reason": "domainPolicy", "times": 1}));
+        let failures = || house.app.mails_to(&anna.email).iter().filter(|mail| mail.subject.contains("was not sent")).count();
+        refuse().await;
+        assert_eq!(house.mail(&anna, mail_to_li(json!({}))).await.status, 403);
+        house.app.run_due().await;
+        assert_eq!(failures(), 0);
+        for n in 0..2 {
+            let held = house.hold(&anna, mail_to_li(json!({"hold_seconds": 60, "subject": format!("Later {n}")}))).await;
+            refuse().await;
+            house.pass(Duration::from_secs(61)).await;
+            house.app.run_due().await;
+            assert_eq!(house.out(&anna, &held.body["outbox_id"]).await["state"], "failed");
+        }
+        house.app.run_due().await;
+        assert_eq!(failures(), 1, "within the hour");
+    }
+
+    /// A reminder says below how to refuse more.
+    async fn a_way_out_that_is_seen(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"follow_up_days": [3]})).await;
+        talk.pass(Duration::from_secs(60)).await;
+        let made = talk.post("/recommended-reply/", json!({"conversation_id": talk.conversation})).await;
+        good(&talk.house.post(&format!("/recommended-reply/{}/approve/", made["id"]), &talk.anna(), json!({})).await);
+        talk.house.app.run_due().await;
+        talk.sync().await;
+        talk.pass(kernel::time::days(3) + Duration::from_secs(3700)).await;
+        talk.pass(Duration::from_secs(61)).await;
+        let sent = talk.sent().await;
+        assert_eq!(sent.len(), 2);
+        // An answer to somebody's mail has none.
+        assert!(field(&sent[0], "List-Unsubscribe").is_none() && !crate::post_office::read(&sent[0]).text.contains("No more mails"));
+        assert!(field(&sent[1], "List-Unsubscribe").is_some());
+        let seen = crate::post_office::read(&sent[1]);
+        assert!(seen.text.contains("-- \nNo more mails from us?"), "{}", seen.text);
+        assert!(sent[1].contains("text/html"));
+    }
+}
