@@ -107,8 +107,8 @@ impl Gmail {
         };
         if auto_reply.is_some_and(|mode| mode != AutoReply::On) {
             for conversation in store::lock_conversations_of(&mut tx, &row.key).await? {
-                self.hand_over_automatic(&mut tx, conversation, "automatic replies were switched off")
-                    .await?;
+                let why = ("switched_off", "automatic replies were switched off");
+                self.hand_over_automatic(&mut tx, conversation, why).await?;
             }
         }
         store::set_behaviour(&mut tx, id, (row.daily_cap, row.auto_reply), self.now()).await?;

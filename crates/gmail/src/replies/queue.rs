@@ -79,7 +79,9 @@ impl Gmail {
         let credential = credential.ok_or_else(|| Problem::not_found("conversation"))?;
         let goal = store::leading_goal(&mut conn, conversation.id).await?;
         let message = match &asked.last_message_id {
-            Some(id) => Some(named(store::message_in(&mut conn, (&conversation.credential_key, conversation.id), id).await?)?),
+            Some(id) => Some(named(
+                store::message_in(&mut conn, (&conversation.credential_key, conversation.id), id).await?,
+            )?),
             None => match store::newest_inbound(&mut conn, conversation.id).await? {
                 Some(key) => store::message(&mut conn, &key).await?,
                 // Nobody has answered yet: ours is followed up.

@@ -1,6 +1,6 @@
 //! Whether a mail that nobody looked at may still leave: asked just before it does.
 
-use db::{Conn, Result};
+use db::{Conn, Result, Tx};
 use kernel::{Timestamp, time::days};
 
 use super::{
@@ -28,6 +28,21 @@ impl Gmail {
         };
         let Some((rule, reason)) = self.against(&mut conn, &reply, now).await? else { return Ok(None) };
         drop(conn);
+        let mut tx = self.db().begin().await?;
+        self.note_taken_back(&mut tx, &reply, outbox_id, (rule, &reason)).await?;
+        tx.commit().await?;
+        Ok(Some(reason))
+    }
+
+    /// Puts on record why a mail does not leave after all.
+    pub(crate) async fn note_taken_back(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyRow,
+        outbox_id: &str,
+        (rule, reason): (&'static str, &str),
+    ) -> Result<()> {
+        let now = self.now();
         let decision = DecisionRow {
             id: kernel::id::new("gdec", now),
             user_id: reply.user_id.clone(),
@@ -37,15 +52,12 @@ impl Gmail {
             goal_id: reply.goal_id,
             outcome: Decided::No,
             rule: rule.to_owned(),
-            reason: reason.clone(),
+            reason: reason.to_owned(),
             reply_id: Some(reply.id),
             outbox_id: Some(outbox_id.to_owned()),
             at: now,
         };
-        let mut tx = self.db().begin().await?;
-        store::insert_decision(&mut tx, &decision).await?;
-        tx.commit().await?;
-        Ok(Some(reason))
+        store::insert_decision(tx, &decision).await.map(drop)
     }
 
     /// What stands against a mail by now.

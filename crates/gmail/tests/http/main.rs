@@ -27,6 +27,7 @@ mod refusals;
 mod search;
 mod send;
 mod shared;
+mod story;
 mod summary;
 mod suppress;
 mod sync;

@@ -65,8 +65,7 @@ testkit::both! {
         }
         talk.house.app.run_due().await;
         let mail = json!({"from": author, "to": format!("{BRAND}, {CREATOR}"), "subject": "Both of you",
-            "text": "Would March suit you?", "headers": {"Message-ID": "<both@elsewhere.example>"},
-            "labelIds": ["INBOX", "UNREAD"]});
+            "text": "Would March suit you?", "messageId": "<both@elsewhere.example>", "labelIds": ["INBOX", "UNREAD"]});
         for own in [BRAND, CREATOR] {
             talk.house.google.deliver(own, mail.clone()).await;
         }
