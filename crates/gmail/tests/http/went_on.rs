@@ -45,6 +45,7 @@ testkit::both! {
         talk.hears("Would March suit you?").await;
         talk.hears_with("This month's news", json!({"List-Unsubscribe": "<mailto:u@example.com>"})).await;
         assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        talk.pass(Duration::from_secs(1)).await;
         talk.deliver(json!({"from": "Colleague <colleague@example.org>", "subject": "Re: Rates for a collab",
             "text": "I am in copy now.", "threadId": talk.thread().await})).await;
         talk.sync().await;
