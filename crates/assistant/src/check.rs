@@ -120,6 +120,13 @@ fn amounts_of(p: &Patterns, text: &str) -> HashSet<Amount> {
     digits.chain(spelled).chain(shares).collect()
 }
 
+/// Where the amounts of money and the shares of a text are. Where the patterns cannot be had there is one: all of it.
+#[must_use]
+pub fn amounts(text: &str) -> Vec<Range<usize>> {
+    let Ok(p) = PATTERNS.as_ref() else { return std::iter::once(0..text.len()).collect() };
+    [&p.price, &p.spelled, &p.share].iter().flat_map(|p| p.find_iter(text)).map(|m| m.range()).collect()
+}
+
 /// A number with its unit: `20` and `k` are `20000`.
 fn times(number: &str, unit: &str) -> String {
     let zeros = match unit.to_lowercase().as_str() {
@@ -229,6 +236,9 @@ mod tests {
         ] {
             assert_eq!(names_new_amount(text, &given), new, "{text}");
         }
+        let text = "500 USD, or five hundred dollars, or 10% commission in 3 days";
+        let found: Vec<&str> = amounts(text).into_iter().filter_map(|at| text.get(at)).collect();
+        assert_eq!(found, ["500 USD", "five hundred dollars", "10% commission"]);
         assert!(!names_new_amount("$1.5k", &["1500 dollars"]) && names_new_amount("$20k", &["$20"]));
     }
 

@@ -42,7 +42,7 @@ use kernel::Clock;
 use tokio::sync::mpsc;
 
 pub use address::{is_near, read_base_url};
-pub use check::{Foreign, foreign, links, names_new_amount};
+pub use check::{Foreign, amounts, foreign, links, names_new_amount};
 pub use config::{Caps, Config, LONGEST_TIMEOUT, Privacy, Protocol, Provider, Secret};
 pub use guard::{is_suspicious, sanitize};
 pub use http::{ENGINE_HEADER, router};

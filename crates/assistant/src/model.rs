@@ -265,11 +265,14 @@ pub struct Fact {
 pub struct ReplyRequest {
     /// Who answers, as they are called.
     pub user: String,
+    /// Whom they write to, as a greeting names them, where no message of theirs does; may be empty.
+    pub to: String,
     /// What they want to reach.
     pub goal: Option<Goal>,
     /// How they want to be spoken for.
     pub instructions: Option<String>,
-    /// The oldest first; the last one is answered.
+    /// The oldest first; the last one is answered. If that is the user's own it is followed up; without any the first one is
+    /// written.
     pub messages: Vec<Message>,
     /// What the knowledge base says, the best first.
     pub facts: Vec<Fact>,

@@ -1,5 +1,6 @@
 //! A reply to the last message of a conversation. It is a suggestion: nothing is sent by itself.
 
+use nlp::compose::Occasion;
 use serde_json::Value;
 
 use super::{
@@ -31,10 +32,17 @@ impl Task for ReplyRequest {
         \"confidence\": whole number 0-100}";
 
     fn embedded(&self) -> SuggestedReply {
-        let last = self.last();
         let facts: Vec<&str> = self.facts.iter().map(|fact| fact.answer.as_str()).collect();
+        let last = self.messages.last();
+        let occasion = match last {
+            None => Occasion::First,
+            Some(last) if last.own => Occasion::FollowUp,
+            Some(_) => Occasion::Answer,
+        };
+        let theirs = self.messages.iter().rev().find(|m| !m.own);
         let made = nlp::compose::reply(&nlp::compose::Correspondence {
-            sender: last.map_or("", |m| m.from.as_str()),
+            occasion,
+            sender: theirs.map_or(self.to.as_str(), |m| m.from.as_str()),
             last: last.map_or("", |m| m.text.as_str()),
             goal: self.goal.as_ref().map_or("", |goal| goal.text.as_str()),
             facts: &facts,
@@ -44,8 +52,11 @@ impl Task for ReplyRequest {
             recommended_reply: made.recommended,
             alternative_replies: made.alternatives,
             conversation_summary: made.summary.join("\n"),
-            // The templates quote the first two.
-            facts_used: self.facts.iter().take(2).map(|fact| fact.id.clone()).collect(),
+            // The templates of answers quote the first two.
+            facts_used: match occasion {
+                Occasion::Answer => self.facts.iter().take(2).map(|fact| fact.id.clone()).collect(),
+                Occasion::First | Occasion::FollowUp => Vec::new(),
+            },
             goal_progress: GoalProgress::None,
             needs_human: true,
             reason: "made from templates".to_owned(),
@@ -151,7 +162,7 @@ impl ReplyRequest {
     /// All that a reply may be made of.
     fn given(&self) -> Vec<&str> {
         let mut given = texts(&self.messages);
-        given.push(&self.user);
+        given.extend([self.user.as_str(), &self.to]);
         given.extend(self.goal.as_ref().map(|goal| goal.text.as_str()));
         given.extend(self.instructions.as_deref());
         given.extend(self.facts.iter().flat_map(|fact| [fact.question.as_str(), fact.answer.as_str()]));

@@ -46,6 +46,7 @@ fn desk(text: &str, found: Found) -> DeskRequest {
 fn reply() -> ReplyRequest {
     ReplyRequest {
         user: "Max".to_owned(),
+        to: "Anna".to_owned(),
         goal: Some(Goal { text: "sell the chairs this month".to_owned(), priority: "HIGH".to_owned() }),
         instructions: Some("Be brief.".to_owned()),
         messages: thread(),
@@ -82,6 +83,18 @@ testkit::both! {
         assert!(suggested.recommended_reply.contains("We deliver in all of Germany"), "{suggested:?}");
         assert!(suggested.needs_human && suggested.confidence <= 0.3);
         assert_eq!((suggested.alternative_replies.len(), suggested.facts_used), (3, vec!["kbe_9".to_owned()]));
+
+        // Nobody is thanked for the user's own mail, nor for none.
+        let mut own = reply();
+        own.messages.pop();
+        let reminder = assistant.reply("user_1", own.clone()).await.value;
+        assert!(reminder.recommended_reply.starts_with("Hello Anna,") && reminder.facts_used.is_empty());
+        own.messages.clear();
+        let first = assistant.reply("user_1", own).await.value;
+        for (text, part) in [(&reminder, "come back to my"), (&first, "My name is Max")] {
+            let text = &text.recommended_reply;
+            assert!(text.contains(part) && !text.contains("chairs this month") && !text.contains("Thank you"), "{text}");
+        }
 
         let answer = assistant.desk("user_1", desk("什么时候发货", Found::Answer)).await.value;
         assert_eq!((answer.action, answer.answer.as_str()), (DeskAction::Answer, "付款后 48 小时内发货。"));

@@ -143,6 +143,7 @@ async fn drafts(
     }
     let request = ReplyRequest {
         user: request.shop,
+        to: String::new(),
         goal: None,
         instructions: None,
         messages: request.messages,

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use assistant::{Foreign, GoalProgress, Sentiment, SuggestedReply, foreign, links, names_new_amount};
 
+use super::private::reveals;
+
 /// An answer that the assistant made.
 #[derive(Debug, Clone)]
 pub(crate) struct Proposal {
@@ -16,6 +18,10 @@ pub(crate) struct Proposal {
     pub(crate) removed_links: Vec<String>,
     /// What its owner gave: goal, instructions, facts. Whatever else it promises is its own.
     pub(crate) ground: Vec<String>,
+    /// Goal and instructions: what its owner tells the assistant, and nobody else.
+    pub(crate) private: Vec<String>,
+    /// Facts, and the mails that both sides have.
+    pub(crate) said: Vec<String>,
 }
 
 /// Words that bind somebody.
@@ -128,6 +134,9 @@ pub(crate) fn gate(
             "personal_data",
             "it names a way to reach or pay somebody that was not given".to_owned(),
         ));
+    }
+    if let Some(reason) = reveals(text, &p.private, &p.said) {
+        return Some(("reveals_goal", reason));
     }
     let given = p.ground.join("\n").to_lowercase();
     let said = text.to_lowercase();
@@ -276,6 +285,8 @@ mod tests {
             facts: Vec::new(),
             removed_links: Vec::new(),
             ground: vec!["Agree on a collab for 500 USD; see https://shop.example/a".to_owned()],
+            private: vec!["Agree on a collab for 500 USD; see https://shop.example/a".to_owned()],
+            said: Vec::new(),
         }
     }
 
@@ -289,6 +300,8 @@ mod tests {
             ("Thank you! Would Tuesday suit you?", None),
             ("We can pay 500 USD.", None),
             ("We can pay 900 USD.", Some("money")),
+            ("We can pay up to 500 USD.", Some("reveals_goal")),
+            ("We hope to agree on a collab for 500 USD with you.", Some("reveals_goal")),
             ("好的，我们可以给 3000 元。", Some("money")),
             ("Please send your IBAN.", Some("personal_data")),
             ("Call me at +49 170 1234567.", Some("personal_data")),

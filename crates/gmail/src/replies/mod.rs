@@ -18,6 +18,7 @@ mod follow;
 mod gate;
 mod goals;
 mod letter;
+mod private;
 mod propose;
 mod queue;
 mod snapshot;

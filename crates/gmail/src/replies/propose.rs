@@ -61,21 +61,26 @@ impl Gmail {
         let user = people.into_iter().next().map_or_else(|| credential.email.clone(), |p| p.username);
         let instructions = wanted.all_instructions();
         let mut ground: Vec<String> = vec![credential.email.clone(), user.clone()];
-        ground.extend(goal.iter().map(|goal| goal.goal_description.clone()));
-        ground.extend(wanted.owners_instructions());
-        ground.extend(facts.iter().flat_map(|fact| [fact.question.clone(), fact.answer.clone()]));
+        ground.extend(wanted.private());
+        let known: Vec<String> =
+            facts.iter().flat_map(|fact| [fact.question.clone(), fact.answer.clone()]).collect();
+        ground.extend(known.iter().cloned());
+        let private = wanted.private();
+        let messages = shown(mails, message.as_ref(), &conversation.address);
+        let said = known.into_iter().chain(messages.iter().map(|m| m.text.clone())).collect();
         let request = ReplyRequest {
             user,
+            to: conversation.name.clone().unwrap_or_default(),
             goal: goal.as_ref().map(|goal| Goal {
                 text: goal.goal_description.clone(),
                 priority: goal.priority.to_string(),
             }),
             instructions,
-            messages: shown(mails, message.as_ref(), &conversation.address),
+            messages,
             facts: facts.clone(),
         };
         let answered = self.0.assistant.reply(&conversation.user_id, request).await;
-        Ok(made(answered, &facts, ground))
+        Ok(made(answered, &facts, Texts { ground, private, said }))
     }
 
     /// What the conversation's knowledge base says to what is answered. A base that has gone says nothing.
@@ -106,7 +111,13 @@ impl Wanted {
         goals.into_iter().chain(self.instructions.clone()).collect()
     }
 
-    /// The same, and what kind of mail it is.
+    /// What they told the assistant alone.
+    fn private(&self) -> Vec<String> {
+        let goal = self.goal.as_ref().map(|goal| goal.goal_description.clone());
+        goal.into_iter().chain(self.owners_instructions()).collect()
+    }
+
+    /// Their instructions, and what kind of mail it is.
     fn all_instructions(&self) -> Option<String> {
         let mut all = self.owners_instructions();
         let name = self.conversation.name.as_deref().unwrap_or(&self.conversation.counterpart);
@@ -190,8 +201,16 @@ fn saw(m: &MessageRow, counterpart: &str) -> bool {
     those.chain([m.from_address.clone()]).any(|address| normal_form(&address) == counterpart)
 }
 
+/// What a proposal is held against, as [`Proposal`] has it.
+struct Texts {
+    ground: Vec<String>,
+    private: Vec<String>,
+    said: Vec<String>,
+}
+
 /// The assistant's answer as it may be shown: without what no reader sees, and without links that nobody gave.
-fn made(answered: Answered<SuggestedReply>, facts: &[Fact], ground: Vec<String>) -> Proposal {
+fn made(answered: Answered<SuggestedReply>, facts: &[Fact], texts: Texts) -> Proposal {
+    let Texts { ground, private, said } = texts;
     let Answered { value: mut suggested, engine, degraded } = answered;
     let mut removed_links = Vec::new();
     let mut clean = |text: &str, counts: bool| {
@@ -208,5 +227,5 @@ fn made(answered: Answered<SuggestedReply>, facts: &[Fact], ground: Vec<String>)
     suggested.alternative_replies.retain(|text| !text.trim().is_empty());
     let used = facts.iter().filter(|fact| suggested.facts_used.contains(&fact.id));
     let facts = used.map(|fact| (fact.id.clone(), fact.question.clone())).collect();
-    Proposal { suggested, engine, degraded, facts, removed_links, ground }
+    Proposal { suggested, engine, degraded, facts, removed_links, ground, private, said }
 }

@@ -12,7 +12,7 @@ mod templates;
 mod writing;
 
 pub use predict::{Prediction, predict};
-pub use reply::{Correspondence, Reply, reply};
+pub use reply::{Correspondence, Occasion, Reply, reply};
 pub use writing::{Kind, Length, Tone, Writing, Written, write};
 
 use crate::language::{Language, language};

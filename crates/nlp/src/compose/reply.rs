@@ -1,5 +1,5 @@
 //! Answers to a mail: thanks, what the knowledge base says, what the user wants, one open question; and the same with another
-//! stance. Drafts for a human to read, never more.
+//! stance; and first mails and reminders. Drafts for a human to read, never more.
 
 use std::sync::LazyLock;
 
@@ -19,14 +19,28 @@ static ZH: LazyLock<Templates> =
 static EN: LazyLock<Templates> =
     LazyLock::new(|| Templates::parse(include_str!("../../data/replies_en.txt")));
 
-/// A mail to be answered.
+/// What a draft is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Occasion {
+    /// An answer to the other side's mail.
+    #[default]
+    Answer,
+    /// The first mail, to somebody who has none yet.
+    First,
+    /// A reminder of a mail of the user's that nobody answered.
+    FollowUp,
+}
+
+/// A mail to be answered, or what else is to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct Correspondence<'a> {
-    /// Who wrote it, as a greeting names them; may be empty.
+    /// What is to be written.
+    pub occasion: Occasion,
+    /// The other side, as a greeting names them; may be empty.
     pub sender: &'a str,
-    /// The mail; quoted text is left out.
+    /// The mail that is answered, or that was not; quoted text is left out.
     pub last: &'a str,
-    /// What the user wants to reach, in their words; may be empty.
+    /// What the user wants to reach, in their words; may be empty. First mails and reminders do not name it.
     pub goal: &'a str,
     /// What the knowledge base says to it, verbatim, the best first; the first two are used.
     pub facts: &'a [&'a str],
@@ -37,15 +51,15 @@ pub struct Correspondence<'a> {
 /// Answers to choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The answer that moves towards the goal.
+    /// The answer that moves towards the goal; the plainest first mail or reminder.
     pub recommended: String,
-    /// The same answer accepting, asking back, and declining, in this order.
+    /// The same answer accepting, asking back, and declining, in this order; first mails and reminders of two other kinds.
     pub alternatives: Vec<String>,
     /// What the mail says, quoted: at most three points.
     pub summary: Vec<String>,
 }
 
-/// Drafts an answer in the language of the mail.
+/// Drafts an answer in the language of the mail; a first mail in that of the goal.
 #[must_use]
 pub fn reply(mail: &Correspondence<'_>) -> Reply {
     let last = without_quotes(crate::bounded(mail.last));
@@ -67,13 +81,23 @@ pub fn reply(mail: &Correspondence<'_>) -> Reply {
         ("question", &question),
         ("signature", mail.signature.trim()),
     ];
-    let draft = Draft { templates, slots: &slots, seed: seed(&last) };
+    let (parts, stances): (&[&str], &[&str]) = match mail.occasion {
+        Occasion::Answer if goal.is_empty() => (&ANSWER, &["neutral", "accept", "ask", "decline"]),
+        Occasion::Answer => (&ANSWER, &["goal", "accept", "ask", "decline"]),
+        Occasion::First => (&["greeting", "first", "closing"], &["plain", "question", "meeting"]),
+        Occasion::FollowUp => (&["greeting", "again", "closing"], &["plain", "question", "close"]),
+    };
+    let draft = Draft { templates, slots: &slots, seed: seed(&last), parts };
+    let mut texts = stances.iter().map(|stance| draft.text(stance));
     Reply {
-        recommended: draft.text(if goal.is_empty() { "neutral" } else { "goal" }),
-        alternatives: ["accept", "ask", "decline"].iter().map(|stance| draft.text(stance)).collect(),
+        recommended: texts.next().unwrap_or_default(),
+        alternatives: texts.collect(),
         summary: key_points(&last, 3, Cues::Correspondence),
     }
 }
+
+/// The parts of an answer, in order.
+const ANSWER: [&str; 6] = ["greeting", "thanks", "facts", "stance", "open", "closing"];
 
 /// The last question of a mail, short enough to be quoted.
 fn open_question(text: &str) -> String {
@@ -90,12 +114,13 @@ struct Draft<'a> {
     templates: &'static Templates,
     slots: &'a Slots<'a>,
     seed: u64,
+    parts: &'a [&'a str],
 }
 
 impl Draft<'_> {
     fn text(&self, stance: &str) -> String {
         let stanced = |part: &str| [format!("{part}.{stance}"), part.to_owned()];
-        ["greeting", "thanks", "facts", "stance", "open", "closing"]
+        self.parts
             .iter()
             .filter_map(|part| {
                 stanced(part)

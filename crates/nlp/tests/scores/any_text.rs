@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nlp::{
     Cues, Turn,
-    compose::{Correspondence, Kind, Length, Tone, Writing, predict, reply, write},
+    compose::{Correspondence, Kind, Length, Occasion, Tone, Writing, predict, reply, write},
     retrieval::{Entry, Index, Synonyms},
 };
 use proptest::prelude::*;
@@ -98,8 +98,12 @@ proptest! {
         }
         let prediction = predict(&prompt, i64::from(now), i64::from(now) + i64::from(span), &context);
         prop_assert!((0.1..=0.3).contains(&prediction.confidence));
-        let answer = reply(&Correspondence { sender: "", last: &prompt, goal: &context, facts: &[&prompt], signature: "x" });
-        prop_assert_eq!(answer.alternatives.len(), 3);
+        let mut mail = Correspondence { occasion: Occasion::Answer, sender: "", last: &prompt, goal: &context, facts: &[&prompt], signature: "x" };
+        prop_assert_eq!(reply(&mail).alternatives.len(), 3);
+        for occasion in [Occasion::First, Occasion::FollowUp] {
+            mail.occasion = occasion;
+            prop_assert_eq!(reply(&mail).alternatives.len(), 2);
+        }
     }
 
     #[test]

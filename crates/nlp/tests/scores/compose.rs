@@ -1,6 +1,6 @@
 //! Letters, reckonings and replies, as a user would judge them.
 
-use nlp::compose::{Correspondence, Kind, Length, Tone, Writing, predict, reply, write};
+use nlp::compose::{Correspondence, Kind, Length, Occasion, Tone, Writing, predict, reply, write};
 
 const ZH: &str = "写一封给十年后的自己的信，关于创业和家人，希望那时公司已经稳定";
 const EN: &str = "A birthday letter to my daughter about painting and the lake, to be read in ten years. I hope she still paints.";
@@ -96,6 +96,7 @@ fn a_reckoning_says_what_it_is() {
 #[test]
 fn a_reply_quotes_facts_and_offers_three_stances() {
     let answer = reply(&Correspondence {
+        occasion: Occasion::Answer,
         sender: "林珊",
         last: "您好，我们想邀请您参与新品推广，报价一万二千元，您是否方便下周三之前确认？\n> 旧的内容",
         goal: "把报价谈到一万五千元",
@@ -110,6 +111,7 @@ fn a_reply_quotes_facts_and_offers_three_stances() {
     assert_eq!(answer.alternatives.len(), 3);
     assert!(answer.alternatives.iter().all(|text| text != &answer.recommended));
     let english = reply(&Correspondence {
+        occasion: Occasion::Answer,
         sender: "",
         last: "Can you ship on Friday?",
         goal: "",
@@ -121,4 +123,31 @@ fn a_reply_quotes_facts_and_offers_three_stances() {
         "{}",
         english.recommended
     );
+}
+
+#[test]
+fn first_mails_and_reminders_are_no_answers_and_name_no_goal() {
+    let of = |occasion, last, goal| {
+        let facts = &["A video is 900 USD."];
+        let made = reply(&Correspondence { occasion, sender: "Mia", last, goal, facts, signature: "Max" });
+        let all: Vec<String> = std::iter::once(made.recommended).chain(made.alternatives).collect();
+        assert_eq!(all.len(), 3);
+        for text in &all {
+            let says = |part: &str| text.contains(part);
+            assert!(says("Mia") && says("Max") && says("【") && !says("【】"), "{text}");
+            let wrong = ["500", "900", "Thank you for", "谢谢您的来信", "You asked", "您问到", "{"];
+            assert!(!wrong.iter().any(|part| says(part)), "{text}");
+        }
+        assert!(all[0] != all[1] && all[1] != all[2]);
+        all
+    };
+    let first = of(Occasion::First, "", "Agree on a video for 500 USD");
+    assert!(first[0].starts_with("Hello Mia,") && first[0].contains("My name is Max"), "{first:?}");
+    let first = of(Occasion::First, "", "谈成 500 美元的合作");
+    assert!(first[0].starts_with("Mia，您好：") && first[0].contains("我是Max"), "{first:?}");
+    let mail = "Dear Mia, we would love a video about our ceramic lamps. Do ceramic lamps fit your channel?";
+    let again = of(Occasion::FollowUp, mail, "Agree on a video for 500 USD");
+    assert!(again[0].contains("come back to my message") && again[0].contains("lamps"), "{again:?}");
+    let again = of(Occasion::FollowUp, "您好，想邀请您拍一条陶瓷灯的视频，您方便吗？", "谈到 500 美元");
+    assert!(again[0].contains("之前关于") && again[0].contains("陶瓷"), "{again:?}");
 }
