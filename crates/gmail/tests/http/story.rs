@@ -45,7 +45,7 @@ testkit::both! {
         talk.pass(Duration::from_secs(1)).await;
         let answer = |text: &str, id: &str| {
             json!({"from": format!("Creator One <{CREATOR}>"), "subject": "Re: 合作邀请 Collab?",
-                "text": format!("{text}\n\nOn Monday Brand wrote:\n> Shall we work together?"), "messageId": format!("<{id}@example.com>"),
+                "text": format!("{text}\n\nOn Sat, Jan 15, 2028 at 12:00 PM Brand <brand@example.com> wrote:\n> Shall we work together?"), "messageId": format!("<{id}@example.com>"),
                 "headers": {"In-Reply-To": format!("<{first_id}>"), "References": format!("<{first_id}>")},
                 "threadId": sent["thread_id"]})
         };
@@ -57,7 +57,7 @@ testkit::both! {
         let took = rung.elapsed();
         let heard = messages["results"].as_array().unwrap().iter().find(|m| m["subject"] == "Re: 合作邀请 Collab?");
         let heard = heard.expect("the message that was pushed");
-        assert_eq!(heard["new_text"], "My rate is 500 dollars. Which month do you think of?", "{heard}");
+        assert_eq!(heard["text"], "My rate is 500 dollars. Which month do you think of?", "{heard}");
         assert!(took < Duration::from_secs(2), "{took:?}");
 
         talk.brain.says(json!({"summary": "They talk about the rate.", "key_points": ["500 dollars"],
