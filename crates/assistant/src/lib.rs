@@ -11,6 +11,7 @@
 //! - Records of calls, and logs, hold no text.
 
 mod address;
+mod amounts;
 mod ask;
 mod breaker;
 mod caps;
@@ -42,7 +43,8 @@ use kernel::Clock;
 use tokio::sync::mpsc;
 
 pub use address::{is_near, read_base_url};
-pub use check::{Foreign, amounts, foreign, links, names_new_amount};
+pub use amounts::{amounts, names_new_amount};
+pub use check::{Foreign, foreign, links};
 pub use config::{Caps, Config, LONGEST_TIMEOUT, Privacy, Protocol, Provider, Secret};
 pub use guard::{is_suspicious, sanitize};
 pub use http::{ENGINE_HEADER, router};

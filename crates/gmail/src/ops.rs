@@ -100,15 +100,16 @@ impl Gmail {
         let mut tx = self.db().begin().await?;
         let rows = store::lock_credentials(&mut tx, user).await?;
         let row = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
+        let was_on = row.auto_reply == AutoReply::On;
         let row = CredentialRow {
             daily_cap: daily_cap.unwrap_or(row.daily_cap),
             auto_reply: auto_reply.unwrap_or(row.auto_reply),
             ..row
         };
-        if auto_reply.is_some_and(|mode| mode != AutoReply::On) {
+        if was_on && row.auto_reply != AutoReply::On {
             for conversation in store::lock_conversations_of(&mut tx, &row.key).await? {
-                self.hand_over_automatic(&mut tx, conversation, "automatic replies were switched off")
-                    .await?;
+                let why = ("switched_off", "automatic replies were switched off");
+                self.hand_over_automatic(&mut tx, conversation, why).await?;
             }
         }
         store::set_behaviour(&mut tx, id, (row.daily_cap, row.auto_reply), self.now()).await?;

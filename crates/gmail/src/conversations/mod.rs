@@ -162,7 +162,8 @@ impl Gmail {
         let mut row = row.filter(|row| row.user_id == caller.id()).ok_or_else(missing)?;
         row.kb_id = kb.unwrap_or(row.kb_id);
         if patch.held == Some(true) && !row.held {
-            self.hand_over_automatic(&mut tx, id, "a person answers in this conversation").await?;
+            let why = ("held", "a person answers in this conversation");
+            self.hand_over_automatic(&mut tx, id, why).await?;
         }
         row.held = patch.held.unwrap_or(row.held);
         row.updated_at = self.now();

@@ -267,7 +267,8 @@ pub(super) async fn get_message(
     f.finish()?;
     let conversation = gmail.conversation(caller.id(), id).await?;
     let mut conn = gmail.db().read().await?;
-    let found = store::message_in(&mut conn, (&conversation.credential_key, conversation.id), &gmail_id).await?;
+    let found =
+        store::message_in(&mut conn, (&conversation.credential_key, conversation.id), &gmail_id).await?;
     let mut row = found.ok_or_else(|| Problem::not_found("message"))?;
     let parts = store::parts_of(&mut conn, vec![&row.key]).await?;
     let source = source(&mut conn, &row).await?;

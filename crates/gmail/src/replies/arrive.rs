@@ -8,7 +8,7 @@ use mail::{Classified, Incoming, Kind, is_same_mailbox};
 use super::{
     follow::subject,
     letter::is_theirs,
-    snapshot::{Topic, is_answer, last_word},
+    snapshot::{Topic, is_answer, last_that},
     turn::TURN,
 };
 use crate::{
@@ -67,7 +67,8 @@ impl Gmail {
         if !is_answer(conversation, message) {
             return Ok(false);
         }
-        let last = last_word(tx, conversation).await?;
+        let counts = |m: &MessageRow| m.direction == Direction::Out || is_answer(conversation, m);
+        let last = last_that(tx, conversation.id, counts).await?;
         let late = last.is_some_and(|last| last.received_at > message.received_at);
         Ok(!late || message.kind == MailKind::OptOut)
     }

@@ -22,6 +22,8 @@ pub(crate) struct Proposal {
     pub(crate) private: Vec<String>,
     /// Facts, and the mails that both sides have.
     pub(crate) said: Vec<String>,
+    /// Of these mails the other side's.
+    pub(crate) theirs: Vec<String>,
 }
 
 /// Words that bind somebody.
@@ -150,7 +152,7 @@ pub(crate) fn gate(
 }
 
 /// Words of consent.
-const CONSENT: [&str; 22] = [
+const CONSENT: [&str; 34] = [
     "deal",
     "agree",
     "accept",
@@ -173,15 +175,29 @@ const CONSENT: [&str; 22] = [
     "好的",
     "确认",
     "就这样",
+    "let's do",
+    "let us do",
+    "go ahead",
+    "we'll take",
+    "we will take",
+    "perfect",
+    "looks good",
+    "approved",
+    "happy to",
+    "行",
+    "成。",
+    "就按",
 ];
 
-/// Why a person must look at a proposal that consents to what the mail that it answers asks for: an amount that its owner did
-/// not give.
-pub(crate) fn consents(p: &Proposal, answered: &str) -> Option<(&'static str, String)> {
-    let ground: Vec<&str> = p.ground.iter().map(String::as_str).collect();
-    let said = p.suggested.recommended_reply.to_lowercase();
-    let word = CONSENT.iter().find(|word| has_word(&said, word))?;
-    names_new_amount(answered, &ground)
+/// Why a person must look at a proposal that consents to what the other side asks for: an amount that neither the owner nor
+/// a mail of ours named. It may stand in an earlier mail than the one that is answered.
+pub(crate) fn consents(p: &Proposal) -> Option<(&'static str, String)> {
+    let reply = p.suggested.recommended_reply.to_lowercase();
+    let word = CONSENT.iter().find(|word| has_word(&reply, word)).copied();
+    let word = word.or((p.suggested.goal_progress == GoalProgress::Reached).then_some("goal reached"))?;
+    let ours = p.said.iter().filter(|text| !p.theirs.contains(text));
+    let given: Vec<&str> = p.ground.iter().chain(ours).map(String::as_str).collect();
+    names_new_amount(&p.theirs.join("\n"), &given)
         .then(|| ("money", format!("it may agree («{word}») to an amount that the other side named")))
 }
 
@@ -287,6 +303,7 @@ mod tests {
             ground: vec!["Agree on a collab for 500 USD; see https://shop.example/a".to_owned()],
             private: vec!["Agree on a collab for 500 USD; see https://shop.example/a".to_owned()],
             said: Vec::new(),
+            theirs: Vec::new(),
         }
     }
 
@@ -331,7 +348,11 @@ mod tests {
 
     #[test]
     fn nobody_agrees_to_a_price_unseen() {
-        let rule = |text: &str, answered: &str| consents(&proposal(text), answered).map(|(rule, _)| rule);
+        let rule = |text: &str, heard: &str| {
+            let theirs = vec![heard.to_owned(), "So, are we on?".to_owned()];
+            consents(&Proposal { theirs, ..proposal(text) }).map(|(rule, _)| rule)
+        };
+        assert_eq!(rule("Let's do it!", "I charge 900$."), Some("money"));
         assert_eq!(rule("Deal! Shall we start in March?", "I charge 900 USD."), Some("money"));
         assert_eq!(rule("没问题，三月见。", "我的报价是2万元。"), Some("money"));
         assert_eq!(rule("Deal! Shall we start in March?", "I charge 500 USD."), None);

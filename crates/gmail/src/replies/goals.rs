@@ -4,6 +4,7 @@ use assistant::GoalProgress;
 use db::{DbError, Tx};
 use kernel::{Problem, Timestamp};
 
+use super::snapshot::last_word;
 use crate::{
     Gmail,
     model::GoalState,
@@ -107,7 +108,8 @@ impl Gmail {
         let corrected =
             (&before.goal_description, &before.instructions) != (&row.goal_description, &row.instructions);
         if acts_by_itself(&before) && (corrected || !acts_by_itself(&row)) {
-            self.hand_over_automatic(&mut tx, row.conversation_id, "its goal was changed").await?;
+            let why = ("goal_changed", "its goal was changed");
+            self.hand_over_automatic(&mut tx, row.conversation_id, why).await?;
         }
         if let Some(conversation) = store::lock_conversation(&mut tx, row.conversation_id).await? {
             self.reschedule_follow_up(&mut tx, &conversation, now).await?;
@@ -154,8 +156,13 @@ impl Gmail {
             let news = News::Reached { goal: goal.id, with, description };
             notices::tell(tx, &reply.user_id, news, now).await?;
         }
-        // The mailbox may have told of the mail before.
-        self.reschedule_follow_up(tx, conversation, now).await
+        // The mailbox may have told of the mail before; else it will.
+        match last_word(tx, conversation).await? {
+            Some(last) if last.outbox_id.as_deref() == Some(outbox_id) => {
+                self.schedule_follow_up(tx, conversation, &last, now).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 

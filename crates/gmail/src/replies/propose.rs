@@ -68,6 +68,7 @@ impl Gmail {
         let private = wanted.private();
         let messages = shown(mails, message.as_ref(), &conversation.address);
         let said = known.into_iter().chain(messages.iter().map(|m| m.text.clone())).collect();
+        let theirs = messages.iter().filter(|m| !m.own).map(|m| m.text.clone()).collect();
         let request = ReplyRequest {
             user,
             to: conversation.name.clone().unwrap_or_default(),
@@ -80,7 +81,7 @@ impl Gmail {
             facts: facts.clone(),
         };
         let answered = self.0.assistant.reply(&conversation.user_id, request).await;
-        Ok(made(answered, &facts, Texts { ground, private, said }))
+        Ok(made(answered, &facts, Texts { ground, private, said, theirs }))
     }
 
     /// What the conversation's knowledge base says to what is answered. A base that has gone says nothing.
@@ -195,9 +196,10 @@ fn shown(newest_first: Vec<MessageRow>, answered: Option<&MessageRow>, counterpa
     kept.into_iter().rev().map(message).collect()
 }
 
-/// Whether a mail is from or to the counterpart, in normal form.
+/// Whether a mail is from or to the counterpart, in normal form. Of what a website's form sent in our name only Reply-To says
+/// whose it is.
 fn saw(m: &MessageRow, counterpart: &str) -> bool {
-    let those = addresses(&m.to_list).into_iter().chain(addresses(&m.cc_list));
+    let those = addresses(&m.to_list).into_iter().chain(addresses(&m.cc_list)).chain(addresses(&m.reply_to));
     those.chain([m.from_address.clone()]).any(|address| normal_form(&address) == counterpart)
 }
 
@@ -206,11 +208,12 @@ struct Texts {
     ground: Vec<String>,
     private: Vec<String>,
     said: Vec<String>,
+    theirs: Vec<String>,
 }
 
 /// The assistant's answer as it may be shown: without what no reader sees, and without links that nobody gave.
 fn made(answered: Answered<SuggestedReply>, facts: &[Fact], texts: Texts) -> Proposal {
-    let Texts { ground, private, said } = texts;
+    let Texts { ground, private, said, theirs } = texts;
     let Answered { value: mut suggested, engine, degraded } = answered;
     let mut removed_links = Vec::new();
     let mut clean = |text: &str, counts: bool| {
@@ -227,5 +230,5 @@ fn made(answered: Answered<SuggestedReply>, facts: &[Fact], texts: Texts) -> Pro
     suggested.alternative_replies.retain(|text| !text.trim().is_empty());
     let used = facts.iter().filter(|fact| suggested.facts_used.contains(&fact.id));
     let facts = used.map(|fact| (fact.id.clone(), fact.question.clone())).collect();
-    Proposal { suggested, engine, degraded, facts, removed_links, ground, private, said }
+    Proposal { suggested, engine, degraded, facts, removed_links, ground, private, said, theirs }
 }

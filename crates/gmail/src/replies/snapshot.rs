@@ -193,7 +193,8 @@ fn is_word(conversation: &ConversationRow, m: &MessageRow) -> bool {
     }
 }
 
-async fn last_that(
+/// The newest mail of a conversation that is such a one, of the newest few.
+pub(super) async fn last_that(
     conn: &mut Conn,
     conversation: i64,
     is: impl Fn(&MessageRow) -> bool,

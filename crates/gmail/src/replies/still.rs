@@ -1,6 +1,6 @@
 //! Whether a mail that nobody looked at may still leave: asked just before it does.
 
-use db::{Conn, Result};
+use db::{Conn, Result, Tx};
 use google::Thread;
 use kernel::{Timestamp, time::days};
 
@@ -39,16 +39,19 @@ impl Gmail {
         };
         let Some((rule, reason)) = self.against(&mut conn, &reply, now).await? else { return Ok(None) };
         drop(conn);
-        self.note_against(&reply, outbox_id, (rule, &reason)).await?;
+        let mut tx = self.db().begin().await?;
+        self.note_taken_back(&mut tx, &reply, outbox_id, (rule, &reason)).await?;
+        tx.commit().await?;
         Ok(Some(reason))
     }
 
-    /// Puts on record what keeps a mail from leaving.
-    async fn note_against(
+    /// Puts on record why a mail does not leave after all.
+    pub(crate) async fn note_taken_back(
         &self,
+        tx: &mut Tx,
         reply: &ReplyRow,
         outbox_id: &str,
-        (rule, reason): (&str, &str),
+        (rule, reason): (&'static str, &str),
     ) -> Result<()> {
         let now = self.now();
         let decision = DecisionRow {
@@ -65,9 +68,7 @@ impl Gmail {
             outbox_id: Some(outbox_id.to_owned()),
             at: now,
         };
-        let mut tx = self.db().begin().await?;
-        store::insert_decision(&mut tx, &decision).await?;
-        tx.commit().await
+        store::insert_decision(tx, &decision).await.map(drop)
     }
 
     /// The thread in which a mail would stand that nobody looks at.
@@ -104,7 +105,9 @@ impl Gmail {
     /// The thread is not there any more: whoever deleted it wants nothing more to stand in it.
     pub(crate) async fn thread_gone(&self, unasked: &Unasked, outbox_id: &str) -> Result<&'static str> {
         let reason = "its thread was deleted in the mailbox";
-        self.note_against(&unasked.reply, outbox_id, ("thread_gone", reason)).await?;
+        let mut tx = self.db().begin().await?;
+        self.note_taken_back(&mut tx, &unasked.reply, outbox_id, ("thread_gone", reason)).await?;
+        tx.commit().await?;
         Ok(reason)
     }
 

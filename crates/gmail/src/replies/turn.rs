@@ -146,7 +146,7 @@ impl Gmail {
         let confidence = self.0.config.replies.confidence;
         let mut found = gate(&proposal, None, confidence);
         if found.is_none() && topic.about() == About::Answer {
-            found = consents(&proposal, &words);
+            found = consents(&proposal);
         }
         if auto && found.is_none() && topic.about() == About::Answer && !words.trim().is_empty() {
             let owner = &wanted.conversation.user_id;

@@ -227,16 +227,22 @@ impl Gmail {
         control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await
     }
 
-    /// The same where it stays right to answer, but a person is to do it: what is taken back waits for them.
+    /// The same where it stays right to answer, but a person is to do it: what is taken back waits for them. That it was, and
+    /// by which rule, is on record with the decisions.
     pub(crate) async fn hand_over_automatic(
         &self,
         tx: &mut Tx,
         conversation: i64,
-        reason: &str,
+        (rule, reason): (&'static str, &str),
     ) -> Result<(), db::DbError> {
         let waiting = store::lock_automatic(tx, conversation).await?;
         control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await?;
         let ids: Vec<String> = waiting.into_iter().map(|(id, ..)| id).collect();
+        for id in &ids {
+            if let Some(reply) = store::reply_of_send(tx, id).await? {
+                self.note_taken_back(tx, &reply, id, (rule, reason)).await?;
+            }
+        }
         store::reopen_replies_of(tx, &ids).await
     }
 

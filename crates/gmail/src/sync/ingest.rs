@@ -16,8 +16,7 @@ use crate::{
     Gmail,
     model::{Direction, MailKind, own_addresses},
     store::{
-        self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow,
-        StandingRow,
+        self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow, StandingRow,
         fetches::{self, FetchRow, Rank},
     },
 };
@@ -206,7 +205,7 @@ impl Gmail {
             // What was missed for a while is told all the same; it is the turn that finds it too old. A search may find
             // what came after the mailbox was read last before history is asked for it: that is news, too.
             let past = fetch.rank == Rank::Past
-                && row.good_until.is_none_or(|good_until| read.received_at < good_until);
+                && row.good_until.is_none_or(|good_until| read.received_at <= good_until);
             self.take_in(&mut tx, &row, &raw, &read, place, past).await?;
         }
         fetches::done(&mut tx, &row.key, &ids).await?;
@@ -317,11 +316,7 @@ async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
 }
 
 /// The counterpart's name, if this mail knows it, and no newer one did.
-fn name_of<'a>(
-    conversation: &ConversationRow,
-    message: &StandingRow,
-    mail: &'a Incoming,
-) -> Option<&'a str> {
+fn name_of<'a>(conversation: &ConversationRow, message: &StandingRow, mail: &'a Incoming) -> Option<&'a str> {
     let is_theirs = |m: &&mail::Mailbox| normal_form(&m.address) == conversation.address;
     let newest = conversation.last_inbound_at.is_none_or(|last| last <= message.received_at);
     let named = match message.direction {

@@ -40,6 +40,16 @@ pub fn pushes(settings: &mut Settings) {
     });
 }
 
+/// Answers on a socket, and has the emulator sign for it; the URL of the webhook.
+pub async fn listen(house: &House) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/gmail/webhook/", listener.local_addr().unwrap());
+    let service = house.app.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+    house.google.config(json!({"pushAud": AUDIENCE, "pushRetries": 0})).await;
+    url
+}
+
 impl Rig {
     pub async fn new(db: TestDb) -> Option<Self> {
         Self::with(db, pushes).await
@@ -172,12 +182,7 @@ impl Rig {
 
     /// Answers on a socket; the URL of the webhook.
     pub async fn listen(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/api/gmail/webhook/", listener.local_addr().unwrap());
-        let service = self.house.app.router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        self.house.google.config(json!({"pushAud": AUDIENCE, "pushRetries": 0})).await;
-        url
+        listen(&self.house).await
     }
 
     /// How often the mailbox was wanted.

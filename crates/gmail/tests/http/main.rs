@@ -29,6 +29,7 @@ mod refusals;
 mod search;
 mod send;
 mod shared;
+mod story;
 mod summary;
 mod suppress;
 mod sync;

@@ -187,6 +187,7 @@ testkit::both! {
         talk.goal(json!({})).await;
         talk.hears("Would March suit you?").await;
         assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        talk.pass(MINUTE / 4).await;
         good(&talk.house.patch("/credentials/1/", &talk.anna(), json!({"auto_reply": "dry_run"})).await);
         talk.pass(HELD).await;
         assert_eq!(talk.last_decision().await, ruled("no", "switched_off"));
@@ -213,6 +214,7 @@ testkit::both! {
         talk.hears("Hello?").await;
         assert_eq!(talk.outbox().await[2].1, "held");
         let path = format!("/conversations/{}/", talk.conversation);
+        talk.pass(MINUTE / 4).await;
         good(&talk.house.patch(&path, &talk.anna(), json!({"held": true})).await);
         talk.pass(HELD).await;
         assert_eq!(talk.outbox().await[2].1, "cancelled");

@@ -45,6 +45,7 @@ testkit::both! {
         talk.hears("Would March suit you?").await;
         talk.hears_with("This month's news", json!({"List-Unsubscribe": "<mailto:u@example.com>"})).await;
         assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        talk.pass(Duration::from_secs(1)).await;
         talk.deliver(json!({"from": "Colleague <colleague@example.org>", "subject": "Re: Rates for a collab",
             "text": "I am in copy now.", "threadId": talk.thread().await})).await;
         talk.sync().await;
@@ -65,8 +66,7 @@ testkit::both! {
         }
         talk.house.app.run_due().await;
         let mail = json!({"from": author, "to": format!("{BRAND}, {CREATOR}"), "subject": "Both of you",
-            "text": "Would March suit you?", "headers": {"Message-ID": "<both@elsewhere.example>"},
-            "labelIds": ["INBOX", "UNREAD"]});
+            "text": "Would March suit you?", "messageId": "<both@elsewhere.example>", "labelIds": ["INBOX", "UNREAD"]});
         for own in [BRAND, CREATOR] {
             talk.house.google.deliver(own, mail.clone()).await;
         }

@@ -66,13 +66,16 @@ const WISHES: [&str; 22] = [
 ];
 
 /// A sentence with one of these is not, or not surely: negated, conditional, or about another address or subject.
-const UNLESS: [&str; 8] = [
+const UNLESS: [&str; 10] = [
     r"\b(do not|don't|dont|didn't|did not|never|not) (\w+ )?(unsubscribe|remove|delete|take (me|us) off|opt (me|us) out)\b",
     r"\b(i|we)('ll| will| would|'d) (have to |just )?(unsubscribe|opt[ -]out)\b",
     r"\b(unless|instead|new (e-?mail )?address|use my|until (next|monday|tuesday|wednesday|thursday|friday|after|the|january|february|march|april|may|june|july|august|september|october|november|december))\b",
     r"\b(after hours|at night|on weekends|on the weekend|by phone|on my (cell|mobile|phone)|on whatsapp|on wechat)\b",
     r"(不要|别|不用|不|没有|没|未)(给我|把我)?(退订|取消订阅)",
-    r"(如果|要是|除非|否则|不然)",
+    r"(如果|若|要是|除非|否则|不然)",
+    // What tools write below the mails of their customers.
+    r"\b(if|should) you('d| would)? (no longer|do not|don't|dont|like|wish|want|prefer|rather)\b|^to (unsubscribe|opt[ -]out|stop receiving|be removed|manage)\b",
+    r"\bclick\b|\b(use|follow|visit) (this|the) link\b|(点击|点此|请按|链接|按钮)",
     r"(改发|改用|换成|新邮箱|新地址|另一个邮箱|别的邮箱|直接发|发到|微信联系|打电话|晚上|周末)",
     r"(客户|用户|他们|顾客|订阅者|users?|customers?|subscribers?|recipients?|people) (can|may|to|could|will)? ?(unsubscribe|opt|退订)",
 ];
@@ -116,6 +119,8 @@ pub(super) fn is_button(subject: &str) -> bool {
 
 fn is_elsewhere(sentence: &str) -> bool {
     [
+        "click",
+        "点击",
         "use ",
         "please use",
         "write to",
@@ -224,6 +229,8 @@ mod tests {
             "请停止给我发送此类邮件！",
             "帮我退订",
             "不要再骚扰我们了",
+            "I would be grateful if you could remove me from your list.",
+            "I would like to unsubscribe.",
         ] {
             assert!(is_opt_out("Re: offer", text), "{text}");
         }
@@ -257,6 +264,10 @@ mod tests {
             "别担心，我会再联系你",
             "请把第三项从列表中删除",
             "退订率是多少？",
+            "Yes, interested!\n\nIf you no longer wish to receive these emails, click here to unsubscribe.",
+            "March works.\n\nIf you don't want to receive these emails, follow this link.",
+            "March works.\n\nDon't want to receive these emails? Click here to unsubscribe.",
+            "三月可以。\n\n若您不想再收到此类邮件，请点击退订。",
         ] {
             assert!(!is_opt_out("Re: offer", text), "{text}");
         }

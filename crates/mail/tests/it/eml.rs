@@ -267,6 +267,11 @@ fn people_behind_marks() {
         (format!("{answer}\nFeedback-ID: a:b"), "Please remove me from your list.", Kind::OptOut),
         (format!("{answer}\nList-Id: <l.x>"), "Please remove me from your list.", Kind::Notice),
         ("List-Unsubscribe: <mailto:u@x>".to_owned(), "Half price!", Kind::Notice),
+        (
+            format!("{answer}\nList-Unsubscribe: <mailto:u@x>"),
+            "Yes!\n\nIf you no longer wish to receive these emails, unsubscribe here.",
+            Kind::Reply,
+        ),
     ] {
         let mail = mail(&fields, text);
         let found = classify(&mail, &mail.split(), received);
