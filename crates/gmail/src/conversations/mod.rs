@@ -2,13 +2,10 @@
 
 mod download;
 mod excerpt;
+mod kept;
 mod show;
 mod summary;
-
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod turns;
 
 use accounts::Caller;
 use assistant::kb::KbRef;
@@ -23,6 +20,9 @@ use crate::{
     store::{self, ConversationRow, CredentialRow},
 };
 
+use kept::Kept;
+use turns::Turns;
+
 pub(crate) use download::{Place, no_file};
 pub(crate) use excerpt::excerpt;
 pub(crate) use show::{Look, is_raster};
@@ -36,7 +36,11 @@ pub(crate) struct Shared {
     /// Signs the addresses of images in mails.
     images: Signer,
     downloads: Semaphore,
-    summaries: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>,
+    /// Who fetches a mail for the files in it: by account's key and Gmail's id.
+    fetching: Turns<(String, String)>,
+    kept: Kept,
+    /// Who makes a conversation's summary.
+    summarising: Turns<i64>,
 }
 
 impl Shared {
@@ -44,16 +48,15 @@ impl Shared {
         Self {
             images: Signer::new(keyring.derive("gmail: addresses of images"), 10),
             downloads: Semaphore::new(DOWNLOADS),
-            summaries: Mutex::default(),
+            fetching: Turns::default(),
+            kept: Kept::default(),
+            summarising: Turns::default(),
         }
     }
 
-    /// Who holds this makes the conversation's summary.
-    fn summarising(&self, conversation: i64) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = self.summaries.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody else holds have done their work.
-        all.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(all.entry(conversation).or_default())
+    /// Gives back the memory of images that nobody asks for any more.
+    pub(crate) fn tidy(&self, now: Timestamp) {
+        self.kept.forget(now);
     }
 }
 

@@ -233,7 +233,8 @@ pub(super) struct MessageDetail {
     quoted: String,
     signature: String,
     /// To be put into an element of one's own page: nothing in it runs or submits, and nothing is loaded from elsewhere
-    /// unless `images=1` asked for it. Images that lie in the mail have addresses that are good for an hour.
+    /// unless `images=1` asked for it. Images that lie in the mail have addresses of ours that need
+    /// no token, are good for an hour at least, and stay the same within an hour of the clock.
     html: Option<String>,
     /// How many images from elsewhere were left out.
     images_left_out: usize,
@@ -267,7 +268,8 @@ pub(super) async fn get_message(
     f.finish()?;
     let conversation = gmail.conversation(caller.id(), id).await?;
     let mut conn = gmail.db().read().await?;
-    let found = store::message_in(&mut conn, (&conversation.credential_key, conversation.id), &gmail_id).await?;
+    let found =
+        store::message_in(&mut conn, (&conversation.credential_key, conversation.id), &gmail_id).await?;
     let mut row = found.ok_or_else(|| Problem::not_found("message"))?;
     let parts = store::parts_of(&mut conn, vec![&row.key]).await?;
     let source = source(&mut conn, &row).await?;
