@@ -83,12 +83,7 @@ pub(crate) async fn queue(
 const THREAD: &str = "thread/";
 
 /// Queues the listing of a thread, after all that is new.
-pub(crate) async fn queue_thread(
-    tx: &mut Tx,
-    credential: &str,
-    thread: &str,
-    now: Timestamp,
-) -> Result<()> {
+pub(crate) async fn queue_thread(tx: &mut Tx, credential: &str, thread: &str, now: Timestamp) -> Result<()> {
     queue(tx, credential, &[format!("{THREAD}{thread}")], (Rank::Past, false), |_| now.micros()).await
 }
 

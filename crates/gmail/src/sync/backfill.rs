@@ -33,7 +33,8 @@ fn search(row: &BackfillRow) -> Option<String> {
 impl Gmail {
     /// Lists a page of the past that waits longest; false if none does.
     pub(super) async fn list_past(&self, row: &CredentialRow) -> Result<bool, Stop> {
-        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key, self.now()).await? else {
+        let Some(past) = syncs::next_backfill(&mut self.db().read().await?, &row.key, self.now()).await?
+        else {
             return Ok(false);
         };
         let (id, now) = (past.conversation_id, self.now());

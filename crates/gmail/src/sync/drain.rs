@@ -118,8 +118,7 @@ impl Gmail {
             return Ok(Looked::Past);
         }
         let Some(head) = next.first() else { return Ok(Looked::Nothing) };
-        let (first, looked) =
-            (way(head), if head.rank == Rank::Past { Looked::Past } else { Looked::News });
+        let (first, looked) = (way(head), if head.rank == Rank::Past { Looked::Past } else { Looked::News });
         let some = if first == Way::WholeAlone { 1 } else { next.len() };
         let some: Vec<&FetchRow> = next.iter().take(some).take_while(|fetch| way(fetch) == first).collect();
         let mailbox = self.mailbox(&row);

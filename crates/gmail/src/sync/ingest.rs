@@ -16,8 +16,7 @@ use crate::{
     Gmail,
     model::{Direction, MailKind, own_addresses},
     store::{
-        self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow,
-        StandingRow,
+        self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow, StandingRow,
         fetches::{self, FetchRow, Rank},
     },
 };
@@ -317,11 +316,7 @@ async fn take_apart(raw: Raw, now: Timestamp) -> Result<(Raw, Read), Trouble> {
 }
 
 /// The counterpart's name, if this mail knows it, and no newer one did.
-fn name_of<'a>(
-    conversation: &ConversationRow,
-    message: &StandingRow,
-    mail: &'a Incoming,
-) -> Option<&'a str> {
+fn name_of<'a>(conversation: &ConversationRow, message: &StandingRow, mail: &'a Incoming) -> Option<&'a str> {
     let is_theirs = |m: &&mail::Mailbox| normal_form(&m.address) == conversation.address;
     let newest = conversation.last_inbound_at.is_none_or(|last| last <= message.received_at);
     let named = match message.direction {

@@ -125,7 +125,9 @@ impl Sync {
             }
             // Mostly the grant's end is noted by now. Where Google refuses a token that it gave just before, nothing
             // else says so.
-            Error::Reauthorize { reason } => return self.give_up(&row.key, count, Some(reason), reason).await,
+            Error::Reauthorize { reason } => {
+                return self.give_up(&row.key, count, Some(reason), reason).await;
+            }
             Error::Permanent { message, .. } => {
                 return self.give_up(&row.key, count, Some(message), message).await;
             }

@@ -259,8 +259,7 @@ impl Gmail {
         let mut tx = self.db().begin().await?;
         let end = match watch {
             Ok(watch) => {
-                let noted =
-                    store::still_watching(&mut tx, key, topic, watch.expires_at, self.now()).await?;
+                let noted = store::still_watching(&mut tx, key, topic, watch.expires_at, self.now()).await?;
                 if !noted {
                     drop(tx);
                     return self.overtaken(key).await;

@@ -9,7 +9,9 @@ const OTHER: &str = "other@example.org";
 
 /// A mail of the account's own, sent from elsewhere; its thread.
 async fn sent(rig: &Rig, to: &str, subject: &str) -> serde_json::Value {
-    let raw = format!("From: {BRAND}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@example.com>\r\n\r\nhi");
+    let raw = format!(
+        "From: {BRAND}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@example.com>\r\n\r\nhi"
+    );
     let raw = data_encoding::BASE64URL_NOPAD.encode(raw.as_bytes());
     let sent = rig.house.google.as_owner(BRAND, "POST", "messages/send", json!({"raw": raw})).await;
     sent["threadId"].clone()
@@ -17,7 +19,9 @@ async fn sent(rig: &Rig, to: &str, subject: &str) -> serde_json::Value {
 
 /// A mail to the account; `cc` are lines of its head.
 fn mail(from: &str, cc: &str, subject: &str) -> String {
-    format!("From: {from}\r\nTo: {BRAND}\r\n{cc}Subject: {subject}\r\nMessage-ID: <{subject}@in.example>\r\n\r\nhi\r\n")
+    format!(
+        "From: {from}\r\nTo: {BRAND}\r\n{cc}Subject: {subject}\r\nMessage-ID: <{subject}@in.example>\r\n\r\nhi\r\n"
+    )
 }
 
 testkit::both! {
