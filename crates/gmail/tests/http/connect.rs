@@ -112,6 +112,23 @@ testkit::both! {
         refused(&house.post("/auth/initiate/", &anna, long).await, 422, &["client_secret_json"]);
     }
 
+    /// An account that is connected again is asked for its aliases at once.
+    async fn aliases_after_connecting_again(t) {
+        let Some(house) = House::new(t).await else { return };
+        let anna = house.app.user("anna").await;
+        let aliases = async || good(&house.get("/credentials/", &anna).await)["results"][0]["aliases"].clone();
+        house.connect(&anna, BRAND).await;
+        house.app.run_due().await;
+        assert_eq!(aliases().await, json!([]));
+        let list = json!({"sendAs": [{"sendAsEmail": "sales@shop.example", "verificationStatus": "accepted"}]});
+        house.google.fault(json!({"path": "/settings/sendAs", "status": 200, "body": list, "times": 1})).await;
+        house.app.run_due().await;
+        assert_eq!(aliases().await, json!([]));
+        house.connect(&anna, BRAND).await;
+        house.app.run_due().await;
+        assert_eq!(aliases().await, json!(["sales@shop.example"]));
+    }
+
     /// Stop, revoke, wipe; the oldest of the others becomes the default.
     async fn disconnected(t) {
         let Some(house) = House::new(t).await else { return };
