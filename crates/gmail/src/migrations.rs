@@ -142,6 +142,7 @@ CREATE TABLE gmail_conversations (
     last_inbound_at BIGINT,
     message_count BIGINT NOT NULL,
     backfilled_at BIGINT,
+    backfill_error TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     UNIQUE (credential_key, address)

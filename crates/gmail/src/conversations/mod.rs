@@ -137,7 +137,7 @@ impl Gmail {
                 row
             }
         };
-        if row.backfilled_at.is_none() {
+        if row.backfilled_at.is_none() || row.backfill_error.is_some() {
             self.want_backfill(&mut tx, &credential, &row).await?;
         }
         tx.commit().await?;
@@ -220,6 +220,7 @@ fn fresh(
         last_inbound_at: None,
         message_count: 0,
         backfilled_at: None,
+        backfill_error: None,
         created_at: now,
         updated_at: now,
     }

@@ -78,6 +78,9 @@ pub(super) struct ConversationInfo {
     away_until: Option<Timestamp>,
     /// Whether all is here that was written before the conversation was made.
     backfilled: bool,
+    /// Why the search for that was given up, so that mails may be missing; making the conversation again begins it anew.
+    #[schema(example = json!(null))]
+    backfill_error: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -98,6 +101,7 @@ impl ConversationInfo {
             held: row.held,
             away_until: row.away_until,
             backfilled: row.backfilled_at.is_some(),
+            backfill_error: row.backfill_error,
             created_at: row.created_at,
         }
     }

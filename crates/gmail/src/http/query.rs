@@ -59,7 +59,9 @@ impl FromField for ClientFile {
             Value::String(text) => text.clone(),
             Value::Object(_) => value.to_string(),
             _ => {
-                return Err(Bad::Type("must be the text of the client's JSON file, or its object".to_owned()));
+                return Err(Bad::Type(
+                    "must be the text of the client's JSON file, or its object".to_owned(),
+                ));
             }
         };
         text::Opaque::<LARGEST_CLIENT>::from_field(&Value::String(text)).map(|text::Opaque(text)| Self(text))

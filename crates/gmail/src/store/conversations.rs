@@ -35,6 +35,8 @@ db::row! {
         pub(crate) message_count: i64,
         /// When all that had been written before was listed.
         pub(crate) backfilled_at: Option<Timestamp>,
+        /// Why the listing of that was given up.
+        pub(crate) backfill_error: Option<String>,
         pub(crate) created_at: Timestamp,
         pub(crate) updated_at: Timestamp,
     }
@@ -44,7 +46,7 @@ db::row! {
 macro_rules! columns {
     () => {
         "id, user_id, credential_key, user_email, counterpart, address, name, kb_id, held, away_until, last_message_key,
-         last_message_at, last_inbound_at, message_count, backfilled_at, created_at, updated_at"
+         last_message_at, last_inbound_at, message_count, backfilled_at, backfill_error, created_at, updated_at"
     };
 }
 

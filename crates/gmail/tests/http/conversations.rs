@@ -47,7 +47,7 @@ testkit::both! {
         shape(&list.body["results"][0], &json!({
             "id": 1, "user_email": format!("={BRAND}"), "influencer_email": "=Li.Lei@gmail.com", "name": null,
             "last_message_time": "time", "last_inbound_time": null, "message_count": 1, "unread_count": 1, "kb_id": null, "held": false,
-            "away_until": null, "backfilled": false, "created_at": "time",
+            "away_until": null, "backfilled": false, "backfill_error": null, "created_at": "time",
         }));
         for (query, ids) in [
             ("influencer_email=LiLei@gmail.com", json!([1])),

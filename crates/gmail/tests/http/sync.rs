@@ -327,6 +327,9 @@ testkit::both! {
         rig.conversation_with(3, "another@example.org").await;
         rig.sync().await;
         assert!(rig.sums(3).await.3.is_none());
+        let seen = rig.house.get("/conversations/3/", &rig.anna).await;
+        let error = good(&seen)["backfill_error"].as_str().unwrap();
+        assert!(error.contains("refuses to search") && seen.body["backfilled"] == false, "{error}");
         assert!(rig.health().await["sync_error"].is_null());
         rig.deliver("A").await;
         rig.sync().await;
