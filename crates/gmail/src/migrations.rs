@@ -108,6 +108,7 @@ CREATE TABLE gmail_fetches (
     place BIGINT NOT NULL,
     tries BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
+    failed_at BIGINT,
     error TEXT,
     PRIMARY KEY (credential_key, gmail_id)
 );

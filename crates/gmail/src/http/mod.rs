@@ -19,6 +19,7 @@ mod query;
 mod recommended;
 mod search;
 mod send;
+mod skipped;
 mod summary;
 mod suppressions;
 mod unsubscribe;
@@ -85,6 +86,7 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(attachments::list_attachments))
         .routes(routes!(attachments::download_attachment))
         .routes(routes!(credentials::sync_credential))
+        .routes(routes!(skipped::list_skipped_mails))
         .routes(routes!(notifications::set_up_notifications))
         .routes(routes!(notifications::stop_notifications))
         .routes(routes!(goals::list_goals, goals::create_goal))

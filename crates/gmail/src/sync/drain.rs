@@ -307,14 +307,15 @@ impl Gmail {
             let mut tx = self.db().begin().await?;
             for (fetch, reason) in failed {
                 let doublings = u32::try_from(fetch.tries.clamp(0, 10)).unwrap_or(0);
-                let next_at = self.now() + AGAIN * (1 << doublings);
+                let now = self.now();
+                let times = (now, now + AGAIN * (1 << doublings));
                 tracing::warn!(
                     credential = row.key,
                     mail = fetch.gmail_id,
                     reason,
                     "a mail cannot be taken in"
                 );
-                fetches::failed(&mut tx, &row.key, &fetch.gmail_id, &reason, next_at).await?;
+                fetches::failed(&mut tx, &row.key, &fetch.gmail_id, &reason, times).await?;
             }
             tx.commit().await?;
         }
