@@ -15,7 +15,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn base64(text: &str) -> String {
+/// As Gmail takes mails.
+pub fn base64(text: &str) -> String {
     data_encoding::BASE64URL_NOPAD.encode(text.as_bytes())
 }
 
