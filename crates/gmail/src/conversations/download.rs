@@ -7,11 +7,10 @@
 use std::collections::HashMap;
 
 use axum::body::Bytes;
-use google::Error;
-use kernel::{Problem, ProblemKind};
+use kernel::Problem;
 use mail::Incoming;
 
-use super::is_raster;
+use super::{is_raster, refusal};
 use crate::{
     Gmail,
     store::{self, CredentialRow, PlaceRow},
@@ -55,7 +54,7 @@ impl Gmail {
         }
         let _turn = reading.downloads.acquire().await.map_err(|_| Problem::internal())?;
         let fetched = self.mailbox(&place.credential).raw(&place.part.gmail_id).await;
-        let raw = fetched.map_err(|error| problem(&place.credential, &error))?;
+        let raw = fetched.map_err(|error| refusal(&place.credential, &error).unwrap_or_else(no_file))?;
         let part = place.part.part_id.clone();
         // Of a large mail this takes a while.
         let read = tokio::task::spawn_blocking(move || take_out(&raw.bytes, &part)).await;
@@ -81,22 +80,4 @@ fn take_out(raw: &[u8], part: &str) -> (Option<Bytes>, HashMap<String, Bytes>) {
     let images = mail.attachments.iter().filter(|file| is_raster(&file.mime_type));
     let images: HashMap<String, Bytes> = images.map(|file| (file.id.clone(), octets(file))).collect();
     (images.get(part).cloned(), images)
-}
-
-/// What went wrong with Google, for the account's owner.
-fn problem(credential: &CredentialRow, error: &Error) -> Problem {
-    let email = &credential.email;
-    match error {
-        Error::NotFound | Error::HistoryGone => no_file(),
-        Error::Reauthorize { reason } => {
-            Problem::new(ProblemKind::Conflict, format!("{email} must be connected again: {reason}"))
-        }
-        Error::Permanent { message, .. } => {
-            Problem::new(ProblemKind::Conflict, format!("Gmail refuses it for {email}: {message}"))
-        }
-        Error::Retry { .. } | Error::DailyLimit { .. } | Error::InDoubt { .. } => {
-            tracing::warn!(%error, "a file cannot be fetched from Gmail");
-            Problem::new(ProblemKind::Unavailable, "Gmail does not give the file at the moment: try again")
-        }
-    }
 }

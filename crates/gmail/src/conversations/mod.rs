@@ -3,6 +3,7 @@
 mod download;
 mod excerpt;
 mod kept;
+mod mark;
 mod show;
 mod summary;
 mod turns;
@@ -10,7 +11,8 @@ mod turns;
 use accounts::Caller;
 use assistant::kb::KbRef;
 use db::Tx;
-use kernel::{Problem, Signer, Timestamp, seal::Keyring};
+use google::Error;
+use kernel::{Problem, ProblemKind, Signer, Timestamp, seal::Keyring};
 use mail::normal_form;
 use tokio::sync::Semaphore;
 
@@ -25,6 +27,7 @@ use turns::Turns;
 
 pub(crate) use download::{Place, no_file};
 pub(crate) use excerpt::excerpt;
+pub(crate) use mark::Marks;
 pub(crate) use show::{Look, is_raster};
 pub(crate) use summary::Summary;
 
@@ -78,6 +81,24 @@ pub(crate) struct ConversationPatch {
 
 pub(crate) fn missing() -> Problem {
     Problem::not_found("conversation")
+}
+
+/// What went wrong with Google, for the account's owner; `None` if there is no such thing in Gmail.
+fn refusal(credential: &CredentialRow, error: &Error) -> Option<Problem> {
+    let email = &credential.email;
+    match error {
+        Error::NotFound | Error::HistoryGone => None,
+        Error::Reauthorize { reason } => {
+            Some(Problem::new(ProblemKind::Conflict, format!("{email} must be connected again: {reason}")))
+        }
+        Error::Permanent { message, .. } => {
+            Some(Problem::new(ProblemKind::Conflict, format!("Gmail refuses it for {email}: {message}")))
+        }
+        Error::Retry { .. } | Error::DailyLimit { .. } | Error::InDoubt { .. } => {
+            tracing::warn!(%error, "Gmail does not do what somebody waits for");
+            Some(Problem::new(ProblemKind::Unavailable, "Gmail does not answer at the moment: try again"))
+        }
+    }
 }
 
 impl Gmail {

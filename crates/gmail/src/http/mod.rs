@@ -10,6 +10,7 @@ mod credentials;
 mod decisions;
 mod goals;
 mod initiate;
+mod mark;
 mod messages;
 mod notes;
 mod notifications;
@@ -76,6 +77,7 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(conversations::get_conversation))
         .routes(routes!(conversations::change_conversation))
         .routes(routes!(conversations::delete_conversation))
+        .routes(routes!(mark::mark_conversation))
         .routes(routes!(summary::get_summary))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::get_message))
