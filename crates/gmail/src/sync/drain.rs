@@ -233,7 +233,7 @@ impl Gmail {
         let at = self.now().micros();
         // How large they are is not said.
         fetches::queue(&mut tx, &row.key, &new, (Rank::Past, true), |n| at.saturating_add(n)).await?;
-        fetches::done(&mut tx, &row.key, &[fetch.gmail_id.clone()]).await?;
+        fetches::done(&mut tx, &row.key, std::slice::from_ref(&fetch.gmail_id)).await?;
         tx.commit().await?;
         Ok(())
     }
