@@ -40,6 +40,8 @@ impl Gmail {
         let (id, now) = (past.conversation_id, self.now());
         let Some(found) = search(&past) else {
             let mut tx = self.db().begin().await?;
+            self.locked(&mut tx, row).await?;
+            store::lock_conversation(&mut tx, id).await?;
             let reason = "Gmail's search cannot look for this address";
             syncs::give_up_backfill(&mut tx, id, reason, now).await?;
             tx.commit().await?;
@@ -52,6 +54,9 @@ impl Gmail {
             Err(Error::Permanent { message, .. }) => {
                 tracing::warn!(credential = row.key, conversation = id, message, "a past cannot be listed");
                 let mut tx = self.db().begin().await?;
+                // Before its listing's row: whoever removes the conversation has it in this order, too.
+                self.locked(&mut tx, row).await?;
+                store::lock_conversation(&mut tx, id).await?;
                 let reason = format!("Gmail refuses to search for them: {message}");
                 syncs::fail_backfill(&mut tx, id, &reason, TRIES, now).await?;
                 tx.commit().await?;
