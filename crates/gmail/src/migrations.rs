@@ -6,7 +6,7 @@
 //!
 //! `gmail_hints` are pushes that rang; `gmail_syncs` says whether a mailbox is to be read, `gmail_fetches` which of its
 //! mails, `gmail_backfills` for which conversations it is still searched. `gmail_conversations` are pairs of an account and
-//! a counterpart; `gmail_messages` what Gmail holds of them, once each; `gmail_links` which message stands in which conversations, whether the counterpart wrote it and it is unread; `gmail_parts` the messages' attachments; `gmail_terms`
+//! a counterpart; `gmail_messages` what Gmail holds of them, once each; `gmail_links` which message stands in which conversations, whether the counterpart wrote it, it is unread, and lies in the inbox; `gmail_parts` the messages' attachments; `gmail_terms`
 //! what they are found by; `gmail_notes` and `gmail_summaries` what people and the assistant say of a conversation.
 //!
 //! `gmail_uploads` are files to be sent, `gmail_upload_uses` by which mails; `gmail_outbox` the mails that go out, from the
@@ -108,6 +108,7 @@ CREATE TABLE gmail_fetches (
     place BIGINT NOT NULL,
     tries BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
+    failed_at BIGINT,
     error TEXT,
     PRIMARY KEY (credential_key, gmail_id)
 );
@@ -142,6 +143,7 @@ CREATE TABLE gmail_conversations (
     last_inbound_at BIGINT,
     message_count BIGINT NOT NULL,
     backfilled_at BIGINT,
+    backfill_error TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     UNIQUE (credential_key, address)
@@ -187,9 +189,11 @@ CREATE TABLE gmail_links (
     received_at BIGINT NOT NULL,
     theirs BOOLEAN NOT NULL DEFAULT FALSE,
     unread BOOLEAN NOT NULL DEFAULT FALSE,
+    inbox BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (conversation_id, message_key)
 );
 CREATE INDEX gmail_links_unread ON gmail_links (conversation_id) WHERE unread;
+CREATE INDEX gmail_links_inbox ON gmail_links (conversation_id) WHERE inbox;
 CREATE INDEX gmail_links_order ON gmail_links (conversation_id, received_at, message_key);
 CREATE INDEX gmail_links_message ON gmail_links (message_key);
 

@@ -1,12 +1,16 @@
-//! Files of mails, fetched from Gmail for whoever asks: nothing of them is kept here.
+//! Files of mails, fetched from Gmail for whoever asks: nothing of them is kept here, but for images, which stay in memory
+//! for a minute. Whoever looks at a mail asks for all of its images at once, and they cost one call.
 //!
 //! The whole mail is fetched and taken apart by the reader that named its files: one call, and a file is what it was listed
 //! as. Gmail's own ids of files do not last, and asking for them is a call more.
 
-use google::Error;
-use kernel::{Problem, ProblemKind};
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use kernel::Problem;
 use mail::Incoming;
 
+use super::{is_raster, refusal};
 use crate::{
     Gmail,
     store::{self, CredentialRow, PlaceRow},
@@ -40,42 +44,40 @@ impl Gmail {
     /// # Errors
     /// 404 if the mail was deleted there meanwhile; 409 if the account must be connected again, or Gmail refuses; 503 if
     /// Google is away or the account's limits are reached.
-    pub(crate) async fn file_octets(&self, place: &Place) -> Result<Vec<u8>, Problem> {
-        let _turn = self.0.reading.downloads.acquire().await.map_err(|_| Problem::internal())?;
+    pub(crate) async fn file_octets(&self, place: &Place) -> Result<Bytes, Problem> {
+        let reading = &self.0.reading;
+        let mail = (place.credential.key.clone(), place.part.gmail_id.clone());
+        let fetching = reading.fetching.of(mail.clone());
+        let _alone = fetching.lock().await;
+        if let Some(image) = reading.kept.image(&mail, &place.part.part_id, self.now()) {
+            return Ok(image);
+        }
+        let _turn = reading.downloads.acquire().await.map_err(|_| Problem::internal())?;
         let fetched = self.mailbox(&place.credential).raw(&place.part.gmail_id).await;
-        let raw = fetched.map_err(|error| problem(&place.credential, &error))?;
+        let raw = fetched.map_err(|error| refusal(&place.credential, &error).unwrap_or_else(no_file))?;
         let part = place.part.part_id.clone();
         // Of a large mail this takes a while.
-        let read = tokio::task::spawn_blocking(move || file(&raw.bytes, &part)).await;
-        let octets = read.map_err(|error| {
+        let read = tokio::task::spawn_blocking(move || take_out(&raw.bytes, &part)).await;
+        let (file, images) = read.map_err(|error| {
             tracing::error!(panicked = error.is_panic(), "a mail cannot be taken apart");
             Problem::internal()
         })?;
-        octets.ok_or_else(no_file)
+        reading.kept.keep(mail, images, self.now());
+        file.ok_or_else(no_file)
     }
 }
 
-/// A file of a mail.
-fn file(raw: &[u8], part: &str) -> Option<Vec<u8>> {
-    let mail = Incoming::read(raw).ok()?;
-    let file = mail.attachments.iter().find(|file| file.id == part)?;
-    Some(file.octets(raw).into_owned())
-}
-
-/// What went wrong with Google, for the account's owner.
-fn problem(credential: &CredentialRow, error: &Error) -> Problem {
-    let email = &credential.email;
-    match error {
-        Error::NotFound | Error::HistoryGone => no_file(),
-        Error::Reauthorize { reason } => {
-            Problem::new(ProblemKind::Conflict, format!("{email} must be connected again: {reason}"))
-        }
-        Error::Permanent { message, .. } => {
-            Problem::new(ProblemKind::Conflict, format!("Gmail refuses it for {email}: {message}"))
-        }
-        Error::Retry { .. } | Error::DailyLimit { .. } | Error::InDoubt { .. } => {
-            tracing::warn!(%error, "a file cannot be fetched from Gmail");
-            Problem::new(ProblemKind::Unavailable, "Gmail does not give the file at the moment: try again")
-        }
+/// A file of a mail, and the images, by the ids of their parts, if it is one of them.
+fn take_out(raw: &[u8], part: &str) -> (Option<Bytes>, HashMap<String, Bytes>) {
+    let Ok(mail) = Incoming::read(raw) else { return (None, HashMap::new()) };
+    let Some(wanted) = mail.attachments.iter().find(|file| file.id == part) else {
+        return (None, HashMap::new());
+    };
+    let octets = |file: &mail::Attachment| Bytes::from(file.octets(raw).into_owned());
+    if !is_raster(&wanted.mime_type) {
+        return (Some(octets(wanted)), HashMap::new());
     }
+    let images = mail.attachments.iter().filter(|file| is_raster(&file.mime_type));
+    let images: HashMap<String, Bytes> = images.map(|file| (file.id.clone(), octets(file))).collect();
+    (images.get(part).cloned(), images)
 }

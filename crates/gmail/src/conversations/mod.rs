@@ -2,18 +2,17 @@
 
 mod download;
 mod excerpt;
+mod kept;
+mod mark;
 mod show;
 mod summary;
-
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod turns;
 
 use accounts::Caller;
 use assistant::kb::KbRef;
 use db::Tx;
-use kernel::{Problem, Signer, Timestamp, seal::Keyring};
+use google::Error;
+use kernel::{Problem, ProblemKind, Signer, Timestamp, seal::Keyring};
 use mail::normal_form;
 use tokio::sync::Semaphore;
 
@@ -23,8 +22,12 @@ use crate::{
     store::{self, ConversationRow, CredentialRow},
 };
 
+use kept::Kept;
+use turns::Turns;
+
 pub(crate) use download::{Place, no_file};
 pub(crate) use excerpt::excerpt;
+pub(crate) use mark::Marks;
 pub(crate) use show::{Look, is_raster};
 pub(crate) use summary::Summary;
 
@@ -36,7 +39,11 @@ pub(crate) struct Shared {
     /// Signs the addresses of images in mails.
     images: Signer,
     downloads: Semaphore,
-    summaries: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>,
+    /// Who fetches a mail for the files in it: by account's key and Gmail's id.
+    fetching: Turns<(String, String)>,
+    kept: Kept,
+    /// Who makes a conversation's summary.
+    summarising: Turns<i64>,
 }
 
 impl Shared {
@@ -44,16 +51,15 @@ impl Shared {
         Self {
             images: Signer::new(keyring.derive("gmail: addresses of images"), 10),
             downloads: Semaphore::new(DOWNLOADS),
-            summaries: Mutex::default(),
+            fetching: Turns::default(),
+            kept: Kept::default(),
+            summarising: Turns::default(),
         }
     }
 
-    /// Who holds this makes the conversation's summary.
-    fn summarising(&self, conversation: i64) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = self.summaries.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody else holds have done their work.
-        all.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(all.entry(conversation).or_default())
+    /// Gives back the memory of images that nobody asks for any more.
+    pub(crate) fn tidy(&self, now: Timestamp) {
+        self.kept.forget(now);
     }
 }
 
@@ -75,6 +81,24 @@ pub(crate) struct ConversationPatch {
 
 pub(crate) fn missing() -> Problem {
     Problem::not_found("conversation")
+}
+
+/// What went wrong with Google, for the account's owner; `None` if there is no such thing in Gmail.
+fn refusal(credential: &CredentialRow, error: &Error) -> Option<Problem> {
+    let email = &credential.email;
+    match error {
+        Error::NotFound | Error::HistoryGone => None,
+        Error::Reauthorize { reason } => {
+            Some(Problem::new(ProblemKind::Conflict, format!("{email} must be connected again: {reason}")))
+        }
+        Error::Permanent { message, .. } => {
+            Some(Problem::new(ProblemKind::Conflict, format!("Gmail refuses it for {email}: {message}")))
+        }
+        Error::Retry { .. } | Error::DailyLimit { .. } | Error::InDoubt { .. } => {
+            tracing::warn!(%error, "Gmail does not do what somebody waits for");
+            Some(Problem::new(ProblemKind::Unavailable, "Gmail does not answer at the moment: try again"))
+        }
+    }
 }
 
 impl Gmail {
@@ -134,7 +158,7 @@ impl Gmail {
                 row
             }
         };
-        if row.backfilled_at.is_none() {
+        if row.backfilled_at.is_none() || row.backfill_error.is_some() {
             self.want_backfill(&mut tx, &credential, &row).await?;
         }
         tx.commit().await?;
@@ -218,6 +242,7 @@ fn fresh(
         last_inbound_at: None,
         message_count: 0,
         backfilled_at: None,
+        backfill_error: None,
         created_at: now,
         updated_at: now,
     }

@@ -1,16 +1,17 @@
 //! A mail's HTML as its reader may look at it, with the images that lie in the mail.
 //!
-//! An `<img>` of a browser sends no token: the images of a mail have addresses that are signed, for one file and an hour.
+//! An `<img>` of a browser sends no token: the images of a mail have addresses that are signed, for one file and an hour or
+//! two. In an hour of the clock they stay the same, so that a browser knows an image again.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use kernel::{Problem, Timestamp};
 use mail::html::{Images, Shown};
 
 use crate::{Gmail, store::PartRow};
 
-/// So long is the address of an image good.
-const ADDRESS: Duration = Duration::from_secs(3600);
+/// So long is the address of an image good at least, and at most twice as long; in seconds.
+const ADDRESS: i64 = 3600;
 
 /// The types of images that are shown in their place: none that runs anything.
 const RASTER: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
@@ -50,16 +51,35 @@ impl Gmail {
         })
     }
 
-    /// Where an image of a mail is served, for an hour, without a token.
+    /// Where an image of a mail is served without a token.
     fn image_address(&self, part: &str, now: Timestamp) -> String {
-        let until = (now + ADDRESS).seconds();
+        let until = until(now);
         let tag = self.0.reading.images.tag(&format!("{part}.{until}"));
-        format!("/api/gmail/attachments/{part}/download/?inline=1&until={until}&tag={tag}")
+        let here = &self.0.config.public_url;
+        format!("{here}/api/gmail/attachments/{part}/download/?inline=1&until={until}&tag={tag}")
     }
 
-    /// Whether that is such an address, and still good.
-    pub(crate) fn is_image_address(&self, part: &str, until: i64, tag: &str) -> bool {
-        let text = format!("{part}.{until}");
-        self.now().seconds() < until && self.0.reading.images.verify(&text, tag)
+    /// For how many seconds such an address is still good; `None` for what is none, or no longer good.
+    pub(crate) fn image_address_lasts(&self, part: &str, until: i64, tag: &str) -> Option<i64> {
+        let left = until.saturating_sub(self.now().seconds());
+        (left > 0 && self.0.reading.images.verify(&format!("{part}.{until}"), tag)).then_some(left)
+    }
+}
+
+/// Until when an address is good that is made now: the end of the hour after this one, in seconds.
+fn until(now: Timestamp) -> i64 {
+    let hour = now.seconds().div_euclid(ADDRESS);
+    hour.saturating_add(2).saturating_mul(ADDRESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_stay_the_same_within_the_hour() {
+        let at = |seconds| until(Timestamp::from_seconds(seconds));
+        assert_eq!([at(7200), at(7201), at(10_799), at(10_800)], [14_400, 14_400, 14_400, 18_000]);
+        assert_eq!([at(-1), at(0)], [3600, 7200]);
     }
 }

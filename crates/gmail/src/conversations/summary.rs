@@ -46,7 +46,7 @@ impl Gmail {
     /// # Errors
     /// 503 if the database is away.
     pub(crate) async fn summary(&self, user: &str, row: &ConversationRow) -> Result<Summary, Problem> {
-        let lock = self.0.reading.summarising(row.id);
+        let lock = self.0.reading.summarising.of(row.id);
         let _one = lock.lock().await;
         // As it is by now: whoever had the lock may have said it of a newer message.
         let row = self.conversation(user, row.id).await?;

@@ -81,7 +81,7 @@ pub(super) async fn list_attachments(
 /// Of a mail (`gatt_…`), fetched from Gmail at that moment: 404 if the mail was deleted there, 409 if the account must be
 /// connected again, 503 while Gmail does not answer. Or one of one's own uploads (`gup_…`). It is to be saved, not shown;
 /// `inline=1` shows an image (PNG, JPEG, GIF, WebP) in its place. The addresses of images in a message's HTML need no
-/// token for an hour.
+/// token for an hour or two, and stay the same within an hour of the clock.
 #[utoipa::path(get, path = "/attachments/{id}/download/", tag = "gmail", security((), ("bearer" = [])),
     params(("id" = String, Path, description = "`gatt_…` or `gup_…`"),
         ("inline" = Option<i64>, Query, description = "1: to be shown, if it is an image"),
@@ -101,16 +101,19 @@ pub(super) async fn download_attachment(
     let until = f.optional::<i64>("until");
     let tag = f.optional::<text::Line<64>>("tag");
     f.finish()?;
-    let signed = until.zip(tag).is_some_and(|(until, tag)| gmail.is_image_address(&id, until, &tag.0));
+    let lasts = until.zip(tag).and_then(|(until, tag)| gmail.image_address_lasts(&id, until, &tag.0));
     let user = caller.as_ref().map(Caller::id);
-    if user.is_none() && !signed {
+    if user.is_none() && lasts.is_none() {
         return Err(Problem::unauthorized("an access token is required").into());
     }
     match user {
         Some(user) if kernel::id::is("gup", &id) => upload(&gmail, user, &id, &headers).await,
         _ if kernel::id::is("gatt", &id) => {
-            let place = gmail.place(user.filter(|_| !signed), &id).await?;
-            mailed(&gmail, &place, inline, &headers).await
+            let place = gmail.place(user.filter(|_| lasts.is_none()), &id).await?;
+            // An address that ends is to be known no longer than it is good.
+            let cache =
+                lasts.map_or_else(|| PRIVATE.to_owned(), |seconds| format!("private, max-age={seconds}"));
+            mailed(&gmail, &place, (inline, &cache), &headers).await
         }
         _ => Err(no_file().into()),
     }
@@ -137,19 +140,19 @@ async fn upload(gmail: &Gmail, user: &str, id: &str, headers: &HeaderMap) -> Res
 async fn mailed(
     gmail: &Gmail,
     place: &Place,
-    inline: bool,
+    (inline, cache): (bool, &str),
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
     let part = &place.part;
     let etag = format!("\"{}\"", part.id);
     let builder = Response::builder()
         .header(header::ETAG, &etag)
-        .header(header::CACHE_CONTROL, PRIVATE)
+        .header(header::CACHE_CONTROL, cache)
         // Whatever a browser makes of it, it runs nothing.
         .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     if known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
-        return built(builder.status(StatusCode::NOT_MODIFIED), Vec::new());
+        return built(builder.status(StatusCode::NOT_MODIFIED), Body::empty());
     }
     let octets = gmail.file_octets(place).await?;
     // What it is to be shown as its bytes say; its sender's word counts for what is saved.
@@ -160,15 +163,15 @@ async fn mailed(
             .header(header::CONTENT_TYPE, safe_type(&part.mime_type))
             .header(header::CONTENT_DISPOSITION, saved_as(name(&part.file_name))),
     };
-    built(builder, octets)
+    built(builder, Body::from(octets))
 }
 
 fn name(file_name: &str) -> &str {
     if file_name.is_empty() { "attachment" } else { file_name }
 }
 
-fn built(builder: axum::http::response::Builder, octets: Vec<u8>) -> Result<Response, Failure> {
-    builder.body(Body::from(octets)).map_err(|error| {
+fn built(builder: axum::http::response::Builder, body: Body) -> Result<Response, Failure> {
+    builder.body(body).map_err(|error| {
         tracing::error!(%error, "an answer cannot be built");
         Problem::internal().into()
     })

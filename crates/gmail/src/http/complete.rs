@@ -7,13 +7,14 @@ use kernel::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::query::ClientFile;
 use crate::{Gmail, store::CredentialRow};
 
 /// What Google gave.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
 pub(super) struct CompleteRequest {
-    /// The one that `auth/initiate/` was called with.
+    /// The one that `auth/initiate/` was called with, as a text, or as the object in it.
     client_secret_json: String,
     /// The code, or the whole address that Google sent the browser to.
     auth_code: String,
@@ -54,7 +55,7 @@ pub(super) async fn complete_oauth(
     caller: Caller,
     BodyOrForm(mut f): BodyOrForm,
 ) -> BareReply<ConnectedData> {
-    let text::Opaque(json) = f.required::<text::Opaque<65_536>>("client_secret_json");
+    let ClientFile(json) = f.required::<ClientFile>("client_secret_json");
     let text::Opaque(code) = f.required::<text::Opaque<8192>>("auth_code");
     f.finish()?;
     bare(gmail.complete(caller.id(), &json, &code).await?.into())

@@ -69,6 +69,8 @@ pub(super) struct ConversationInfo {
     message_count: i64,
     /// How many of the counterpart's mails are unread in Gmail.
     unread_count: i64,
+    /// Whether any of its mails lies in Gmail's inbox: otherwise it is archived, or nothing came yet.
+    in_inbox: bool,
     /// The number of the knowledge base that the assistant draws from; null where there is none, or no longer.
     kb_id: Option<i64>,
     /// A person answers here: nothing goes out by itself.
@@ -78,13 +80,16 @@ pub(super) struct ConversationInfo {
     away_until: Option<Timestamp>,
     /// Whether all is here that was written before the conversation was made.
     backfilled: bool,
+    /// Why the search for that was given up, so that mails may be missing; making the conversation again begins it anew.
+    #[schema(example = json!(null))]
+    backfill_error: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
 impl ConversationInfo {
     fn of(listed: ListedConversation, numbers: &HashMap<String, i64>) -> Self {
-        let ListedConversation { row, unread } = listed;
+        let ListedConversation { row, unread, in_inbox } = listed;
         Self {
             id: row.id,
             kb_id: row.kb_id.and_then(|id| numbers.get(&id).copied()),
@@ -95,9 +100,11 @@ impl ConversationInfo {
             last_inbound_time: row.last_inbound_at,
             message_count: row.message_count,
             unread_count: unread,
+            in_inbox: in_inbox > 0,
             held: row.held,
             away_until: row.away_until,
             backfilled: row.backfilled_at.is_some(),
+            backfill_error: row.backfill_error,
             created_at: row.created_at,
         }
     }
@@ -109,9 +116,10 @@ async fn infos(gmail: &Gmail, rows: Vec<ListedConversation>) -> Result<Vec<Conve
     Ok(rows.into_iter().map(|row| ConversationInfo::of(row, &numbers)).collect())
 }
 
-async fn info(gmail: &Gmail, row: ConversationRow) -> BareReply<ConversationInfo> {
-    let unread = store::unread(&mut gmail.db().read().await?, row.id).await?;
-    let one = infos(gmail, vec![ListedConversation { row, unread }]).await?.pop();
+/// One as it is now.
+pub(super) async fn info(gmail: &Gmail, row: ConversationRow) -> BareReply<ConversationInfo> {
+    let (unread, in_inbox) = store::marks(&mut gmail.db().read().await?, row.id).await?;
+    let one = infos(gmail, vec![ListedConversation { row, unread, in_inbox }]).await?.pop();
     bare(one.ok_or_else(Problem::internal)?)
 }
 
@@ -149,6 +157,8 @@ pub(super) async fn create_conversation(
     params(
         ("user_email" = Option<String>, Query, description = "Of this account"),
         ("influencer_email" = Option<String>, Query, description = "With this counterpart, in whatever spelling"),
+        ("unread" = Option<i64>, Query, description = "1: with unread mails; 0: without"),
+        ("in_inbox" = Option<i64>, Query, description = "1: with mails in Gmail's inbox; 0: without, as archived ones"),
         ("page" = Option<i64>, Query, description = "From 1", minimum = 1),
         ("page_size" = Option<i64>, Query, description = "50 unless said otherwise", minimum = 1, maximum = 100)),
     responses((status = 200, body = Listed<ConversationInfo>), StatusRefusals))]
@@ -159,6 +169,8 @@ pub(super) async fn list_conversations(
 ) -> BareReply<Listed<ConversationInfo>> {
     let account = f.optional::<text::Line<320>>("user_email").map(|text| address_key(&text.0));
     let counterpart = f.optional::<text::Line<320>>("influencer_email");
+    let mut wished = |name: &str| f.has(name).then(|| query::flag(&mut f, name));
+    let (unread, in_inbox) = (wished("unread"), wished("in_inbox"));
     let page = query::page(&mut f);
     f.finish()?;
     let mut conn = gmail.db().read().await?;
@@ -177,6 +189,8 @@ pub(super) async fn list_conversations(
         user: caller.id(),
         credential: credential.as_deref(),
         address: address.as_deref(),
+        unread,
+        in_inbox,
     };
     let (rows, count) = store::conversations(&mut conn, &filter, page).await?;
     drop(conn);

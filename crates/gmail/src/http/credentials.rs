@@ -56,7 +56,8 @@ pub(super) struct CredentialInfo {
     auto_reply: AutoReply,
     /// Mails that are still to be looked at.
     waiting: i64,
-    /// Mails that could not be taken in, and are tried again when somebody asks for it.
+    /// Mails that could not be taken in, and are tried again when somebody asks for it: which, and why, says
+    /// `GET /credentials/{id}/skipped/`.
     skipped: i64,
 }
 

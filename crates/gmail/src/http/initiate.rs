@@ -7,16 +7,15 @@ use kernel::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::query::ClientFile;
 use crate::{Gmail, oauth::Initiated};
-
-/// The largest file of an OAuth client, in bytes.
-const LARGEST: usize = 64 * 1024;
 
 /// An OAuth client. One of the two.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
 pub(super) struct InitiateRequest {
-    /// The file of Google's console, as a text.
+    /// The file of Google's console, as a text, or as the object in it.
+    #[schema(example = "{\"web\":{\"client_id\":\"…\",\"client_secret\":\"…\"}}")]
     client_secret_json: Option<String>,
     /// The same, uploaded (`multipart/form-data`).
     #[schema(value_type = Option<String>, format = Binary)]
@@ -53,8 +52,8 @@ pub(super) async fn initiate_oauth(
     caller: Caller,
     BodyOrForm(mut f): BodyOrForm,
 ) -> BareReply<InitiateData> {
-    let json = f.optional::<text::Opaque<LARGEST>>("client_secret_json").map(|json| json.0);
-    let file = f.optional::<text::Opaque<LARGEST>>("client_secret_file").map(|json| json.0);
+    let json = f.optional::<ClientFile>("client_secret_json").map(|json| json.0);
+    let file = f.optional::<ClientFile>("client_secret_file").map(|json| json.0);
     let wanted = f.optional::<text::Line<2048>>("redirect_uri").map(|uri| uri.0);
     let hint = f.optional::<text::Line<320>>("login_hint").map(|hint| hint.0);
     let json = match (json, file) {

@@ -233,7 +233,8 @@ pub(super) struct MessageDetail {
     quoted: String,
     signature: String,
     /// To be put into an element of one's own page: nothing in it runs or submits, and nothing is loaded from elsewhere
-    /// unless `images=1` asked for it. Images that lie in the mail have addresses that are good for an hour.
+    /// unless `images=1` asked for it. Images that lie in the mail have addresses of ours that need
+    /// no token, are good for an hour at least, and stay the same within an hour of the clock.
     html: Option<String>,
     /// How many images from elsewhere were left out.
     images_left_out: usize,

@@ -10,6 +10,7 @@ mod credentials;
 mod decisions;
 mod goals;
 mod initiate;
+mod mark;
 mod messages;
 mod notes;
 mod notifications;
@@ -19,6 +20,7 @@ mod query;
 mod recommended;
 mod search;
 mod send;
+mod skipped;
 mod summary;
 mod suppressions;
 mod unsubscribe;
@@ -75,6 +77,7 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(conversations::get_conversation))
         .routes(routes!(conversations::change_conversation))
         .routes(routes!(conversations::delete_conversation))
+        .routes(routes!(mark::mark_conversation))
         .routes(routes!(summary::get_summary))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::get_message))
@@ -85,6 +88,7 @@ pub fn router(gmail: Gmail) -> OpenApiRouter {
         .routes(routes!(attachments::list_attachments))
         .routes(routes!(attachments::download_attachment))
         .routes(routes!(credentials::sync_credential))
+        .routes(routes!(skipped::list_skipped_mails))
         .routes(routes!(notifications::set_up_notifications))
         .routes(routes!(notifications::stop_notifications))
         .routes(routes!(goals::list_goals, goals::create_goal))

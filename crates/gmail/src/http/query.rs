@@ -1,7 +1,8 @@
-//! What the query strings of the lists have in common.
+//! What query strings and bodies have in common.
 
-use httpkit::{Fields, text};
+use httpkit::{Bad, Fields, FromField, text};
 use kernel::PageRequest;
+use serde_json::Value;
 
 /// Rows of a page where nothing else is asked for.
 const PAGE_SIZE: i64 = 50;
@@ -43,4 +44,26 @@ pub(super) fn address(f: &mut Fields, name: &str) -> String {
         f.rule(name, why.to_string());
     }
     text
+}
+
+/// The largest file of an OAuth client, in characters.
+const LARGEST_CLIENT: usize = 64 * 1024;
+
+/// The file of an OAuth client: its text, or the JSON object in it.
+#[derive(Default)]
+pub(super) struct ClientFile(pub(super) String);
+
+impl FromField for ClientFile {
+    fn from_field(value: &Value) -> Result<Self, Bad> {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Object(_) => value.to_string(),
+            _ => {
+                return Err(Bad::Type(
+                    "must be the text of the client's JSON file, or its object".to_owned(),
+                ));
+            }
+        };
+        text::Opaque::<LARGEST_CLIENT>::from_field(&Value::String(text)).map(|text::Opaque(text)| Self(text))
+    }
 }

@@ -41,8 +41,9 @@ pub(super) struct HitInfo {
 
 /// Search mails
 ///
-/// By all words of `q` in subjects, new texts and file names of one's conversations, whatever the case; the last word may
-/// be unfinished. Chinese is found by any two characters that stand together. The newest first.
+/// By all words of `q` in subjects, in names and addresses of whoever wrote them and to whom (but one's own addresses), in
+/// new texts and file names of one's conversations, whatever the case; the last word may be unfinished. Chinese is found by
+/// any two characters that stand together. The newest first.
 #[utoipa::path(get, path = "/search/", tag = "gmail",
     params(
         ("q" = String, Query, description = "What to look for", max_length = 200),

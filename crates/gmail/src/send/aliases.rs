@@ -23,7 +23,7 @@ pub(super) fn of(credential: &CredentialRow) -> Vec<String> {
 }
 
 impl Gmail {
-    /// Sees to it that an account's aliases are known from now on.
+    /// Sees to it that an account's aliases are asked for now, and known from now on.
     pub(crate) async fn want_aliases(&self, tx: &mut Tx, credential: &str) -> db::Result<()> {
         let now = self.now();
         let dispatch = NewDispatch {
@@ -34,7 +34,11 @@ impl Gmail {
             payload: None,
             due_at: now,
         };
-        dispatch::enqueue(tx, now, &[dispatch]).await?;
+        let id = dispatch.id.clone();
+        if dispatch::enqueue(tx, now, &[dispatch]).await? == 0 {
+            // An account that is connected again has one, which may wait until tomorrow.
+            dispatch::store::expedite(tx, now, ALIASES, &[id]).await?;
+        }
         Ok(())
     }
 

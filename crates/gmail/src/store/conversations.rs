@@ -35,6 +35,8 @@ db::row! {
         pub(crate) message_count: i64,
         /// When all that had been written before was listed.
         pub(crate) backfilled_at: Option<Timestamp>,
+        /// Why the listing of that was given up.
+        pub(crate) backfill_error: Option<String>,
         pub(crate) created_at: Timestamp,
         pub(crate) updated_at: Timestamp,
     }
@@ -44,7 +46,7 @@ db::row! {
 macro_rules! columns {
     () => {
         "id, user_id, credential_key, user_email, counterpart, address, name, kb_id, held, away_until, last_message_key,
-         last_message_at, last_inbound_at, message_count, backfilled_at, created_at, updated_at"
+         last_message_at, last_inbound_at, message_count, backfilled_at, backfill_error, created_at, updated_at"
     };
 }
 
@@ -136,34 +138,41 @@ pub(crate) async fn delete_conversation(tx: &mut Tx, id: i64) -> Result<()> {
 }
 
 /// Which conversations a page shows: a user's, with an account (its key) and a counterpart (`mail::normal_form`) if these
-/// are given.
+/// are given, with or without unread mails, with or without mails in the inbox.
 pub(crate) struct ConversationFilter<'a> {
     pub(crate) user: &'a str,
     pub(crate) credential: Option<&'a str>,
     pub(crate) address: Option<&'a str>,
+    pub(crate) unread: Option<bool>,
+    pub(crate) in_inbox: Option<bool>,
 }
 
-/// A conversation, and how many mails that came in it are unread in Gmail.
+/// A conversation as Gmail shows it.
 pub(crate) struct ListedConversation {
     pub(crate) row: ConversationRow,
+    /// How many mails that came in it are unread.
     pub(crate) unread: i64,
+    /// How many of its mails lie in the inbox.
+    pub(crate) in_inbox: i64,
 }
 
 impl FromRow for ListedConversation {
     fn from_row(row: &Row<'_>) -> Result<Self> {
-        Ok(Self { row: ConversationRow::from_row(row)?, unread: row.get(ConversationRow::COLUMNS)? })
+        let (unread, in_inbox) = (row.get(ConversationRow::COLUMNS)?, row.get(ConversationRow::COLUMNS + 1)?);
+        Ok(Self { row: ConversationRow::from_row(row)?, unread, in_inbox })
     }
 }
 
-/// How many mails that came are unread in Gmail.
-pub(crate) async fn unread(conn: &mut Conn, conversation: i64) -> Result<i64> {
-    let (count,) = conn
-        .one(
-            sql!("SELECT COUNT(*) FROM gmail_links WHERE conversation_id = $1 AND unread"),
-            args![conversation],
-        )
-        .await?;
-    Ok(count)
+/// How many mails of a conversation that came are unread in Gmail, and how many lie in the inbox.
+pub(crate) async fn marks(conn: &mut Conn, conversation: i64) -> Result<(i64, i64)> {
+    conn.one(
+        sql!(
+            "SELECT (SELECT COUNT(*) FROM gmail_links WHERE conversation_id = $1 AND unread),
+                (SELECT COUNT(*) FROM gmail_links WHERE conversation_id = $1 AND inbox)"
+        ),
+        args![conversation],
+    )
+    .await
 }
 
 /// A page, the one with the newest message first, and how many there are.
@@ -176,7 +185,11 @@ pub(crate) async fn conversations(
     macro_rules! narrowed {
         () => {
             " FROM gmail_conversations WHERE user_id = $1
-              AND (CAST($2 AS TEXT) IS NULL OR credential_key = $2) AND (CAST($3 AS TEXT) IS NULL OR address = $3)"
+              AND (CAST($2 AS TEXT) IS NULL OR credential_key = $2) AND (CAST($3 AS TEXT) IS NULL OR address = $3)
+              AND (CAST($4 AS BOOLEAN) IS NULL OR $4 = EXISTS (SELECT 1 FROM gmail_links AS l
+                    WHERE l.conversation_id = gmail_conversations.id AND l.unread))
+              AND (CAST($5 AS BOOLEAN) IS NULL OR $5 = EXISTS (SELECT 1 FROM gmail_links AS l
+                    WHERE l.conversation_id = gmail_conversations.id AND l.inbox))"
         };
     }
     let rows = conn
@@ -185,18 +198,22 @@ pub(crate) async fn conversations(
                 // The page first: what is unread is counted for what it shows alone.
                 "SELECT ",
                 columns!(),
-                ", (SELECT COUNT(*) FROM gmail_links AS l WHERE l.conversation_id = c.id AND l.unread)
+                ", (SELECT COUNT(*) FROM gmail_links AS l WHERE l.conversation_id = c.id AND l.unread),
+                 (SELECT COUNT(*) FROM gmail_links AS l WHERE l.conversation_id = c.id AND l.inbox)
                  FROM (SELECT ",
                 columns!(),
                 narrowed!(),
-                " ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC LIMIT $4 OFFSET $5) AS c
+                " ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC LIMIT $6 OFFSET $7) AS c
                  ORDER BY COALESCE(last_message_at, created_at) DESC, id DESC"
             )),
-            args![f.user, f.credential, f.address, page.size, page.offset()],
+            args![f.user, f.credential, f.address, f.unread, f.in_inbox, page.size, page.offset()],
         )
         .await?;
     let (count,) = conn
-        .one(sql!(concat!("SELECT COUNT(*)", narrowed!())), args![f.user, f.credential, f.address])
+        .one(
+            sql!(concat!("SELECT COUNT(*)", narrowed!())),
+            args![f.user, f.credential, f.address, f.unread, f.in_inbox],
+        )
         .await?;
     Ok((rows, count))
 }
@@ -347,10 +364,17 @@ pub(crate) async fn link_message(
     let linked = tx
         .exec(
             sql!(
-                "INSERT INTO gmail_links (conversation_id, message_key, received_at, theirs, unread)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+                "INSERT INTO gmail_links (conversation_id, message_key, received_at, theirs, unread, inbox)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
             ),
-            args![conversation.id, &message.key, message.received_at, theirs, message.is_unread()],
+            args![
+                conversation.id,
+                &message.key,
+                message.received_at,
+                theirs,
+                message.is_unread(),
+                message.labels.contains("\"INBOX\"")
+            ],
         )
         .await?;
     if linked == 0 {

@@ -1,7 +1,7 @@
 //! SQL on `gmail_fetches`: the mails that are to be looked at, in order.
 
 use db::{Conn, Result, Tx, args, sql};
-use kernel::Timestamp;
+use kernel::{PageRequest, Timestamp};
 
 /// Why a mail is to be looked at: what comes first is done first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +87,15 @@ pub(crate) async fn queue_thread(tx: &mut Tx, credential: &str, thread: &str, no
     queue(tx, credential, &[format!("{THREAD}{thread}")], (Rank::Past, false), |_| now.micros()).await
 }
 
+/// The thread that is to be listed, if that is what stands in the queue.
+fn thread_of(id: &str) -> Option<&str> {
+    id.strip_prefix(THREAD)
+}
+
 impl FetchRow {
     /// The thread that is to be listed, if it is none of mails.
     pub(crate) fn thread(&self) -> Option<&str> {
-        self.gmail_id.strip_prefix(THREAD)
+        thread_of(&self.gmail_id)
     }
 }
 
@@ -146,20 +151,20 @@ pub(crate) async fn done(tx: &mut Tx, credential: &str, ids: &[String]) -> Resul
     .map(drop)
 }
 
-/// Notes that a mail failed by itself, and when to try it again.
+/// Notes that a mail failed by itself now, and when to try it again.
 pub(crate) async fn failed(
     tx: &mut Tx,
     credential: &str,
     gmail_id: &str,
     error: &str,
-    next_at: Timestamp,
+    (now, next_at): (Timestamp, Timestamp),
 ) -> Result<()> {
     tx.exec(
         sql!(
-            "UPDATE gmail_fetches SET tries = tries + 1, error = $3, next_at = $4
+            "UPDATE gmail_fetches SET tries = tries + 1, error = $3, failed_at = $4, next_at = $5
              WHERE credential_key = $1 AND gmail_id = $2"
         ),
-        args![credential, gmail_id, error, next_at],
+        args![credential, gmail_id, error, now, next_at],
     )
     .await
     .map(drop)
@@ -172,6 +177,50 @@ pub(crate) async fn retry_skipped(tx: &mut Tx, credential: &str, tries: i64) -> 
         args![credential, tries],
     )
     .await
+}
+
+db::row! {
+    /// What was given up.
+    #[derive(Debug, Clone)]
+    pub(crate) struct SkippedRow {
+        pub(crate) gmail_id: String,
+        pub(crate) tries: i64,
+        pub(crate) error: Option<String>,
+        pub(crate) failed_at: Option<Timestamp>,
+    }
+}
+
+impl SkippedRow {
+    /// The thread whose mails could not be listed, if it is no mail.
+    pub(crate) fn thread(&self) -> Option<&str> {
+        thread_of(&self.gmail_id)
+    }
+}
+
+/// A page of what was given up after so many tries, the last one first; how much there is.
+pub(crate) async fn skipped(
+    conn: &mut Conn,
+    credential: &str,
+    tries: i64,
+    page: PageRequest,
+) -> Result<(Vec<SkippedRow>, i64)> {
+    let rows = conn
+        .all(
+            sql!(
+                "SELECT gmail_id, tries, error, failed_at FROM gmail_fetches
+                 WHERE credential_key = $1 AND tries >= $2
+                 ORDER BY COALESCE(failed_at, 0) DESC, gmail_id LIMIT $3 OFFSET $4"
+            ),
+            args![credential, tries, page.size, page.offset()],
+        )
+        .await?;
+    let (count,) = conn
+        .one(
+            sql!("SELECT COUNT(*) FROM gmail_fetches WHERE credential_key = $1 AND tries >= $2"),
+            args![credential, tries],
+        )
+        .await?;
+    Ok((rows, count))
 }
 
 db::row! {

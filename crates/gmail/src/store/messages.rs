@@ -219,11 +219,11 @@ pub(crate) async fn label_message(tx: &mut Tx, key: &str, labels: &str) -> Resul
     tx.exec(sql!("UPDATE gmail_messages SET labels = $2 WHERE key = $1"), args![key, labels]).await?;
     tx.exec(
         sql!(
-            "UPDATE gmail_links SET unread = $2 AND EXISTS
+            "UPDATE gmail_links SET inbox = $3, unread = $2 AND EXISTS
                 (SELECT 1 FROM gmail_messages AS m WHERE m.key = $1 AND m.direction = 'in')
              WHERE message_key = $1"
         ),
-        args![key, labels.contains("\"UNREAD\"")],
+        args![key, labels.contains("\"UNREAD\""), labels.contains("\"INBOX\"")],
     )
     .await
     .map(drop)

@@ -134,8 +134,10 @@ pub(crate) async fn want_backfill(
         ),
         args![conversation, credential, now],
     )
-    .await
-    .map(drop)
+    .await?;
+    tx.exec(sql!("UPDATE gmail_conversations SET backfill_error = NULL WHERE id = $1"), args![conversation])
+        .await
+        .map(drop)
 }
 
 /// The one that has waited longest, of those whose time has come.
@@ -171,18 +173,39 @@ pub(crate) async fn move_backfill(
 }
 
 /// Notes that Gmail refused a listing: it begins anew, after the others, or is given up after so many tries.
-pub(crate) async fn fail_backfill(tx: &mut Tx, conversation: i64, tries: i64, now: Timestamp) -> Result<()> {
+pub(crate) async fn fail_backfill(
+    tx: &mut Tx,
+    conversation: i64,
+    reason: &str,
+    tries: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let tried: Option<(i64,)> = tx
+        .opt(
+            sql!(
+                "UPDATE gmail_backfills SET tries = tries + 1, large = TRUE, page = NULL, asked_at = $2
+                 WHERE conversation_id = $1 RETURNING tries"
+            ),
+            args![conversation, now],
+        )
+        .await?;
+    match tried {
+        Some((tried,)) if tried >= tries => give_up_backfill(tx, conversation, reason, now).await,
+        _ => Ok(()),
+    }
+}
+
+/// Notes that a conversation's past is not listed, and why, for whoever looks at it.
+pub(crate) async fn give_up_backfill(
+    tx: &mut Tx,
+    conversation: i64,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
+    tx.exec(sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1"), args![conversation]).await?;
     tx.exec(
-        sql!(
-            "UPDATE gmail_backfills SET tries = tries + 1, large = TRUE, page = NULL, asked_at = $2
-             WHERE conversation_id = $1"
-        ),
-        args![conversation, now],
-    )
-    .await?;
-    tx.exec(
-        sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1 AND tries >= $2"),
-        args![conversation, tries],
+        sql!("UPDATE gmail_conversations SET backfill_error = $2, updated_at = $3 WHERE id = $1"),
+        args![conversation, reason, now],
     )
     .await
     .map(drop)
@@ -204,7 +227,7 @@ pub(crate) async fn repeat_backfill(
     )
     .await?;
     tx.exec(
-        sql!("UPDATE gmail_conversations SET backfilled_at = $2, updated_at = $2 WHERE id = $1"),
+        sql!("UPDATE gmail_conversations SET backfilled_at = $2, backfill_error = NULL, updated_at = $2 WHERE id = $1"),
         args![conversation, now],
     )
     .await
@@ -254,7 +277,7 @@ pub(crate) async fn relisted(tx: &mut Tx, credential: &str) -> Result<()> {
 pub(crate) async fn end_backfill(tx: &mut Tx, conversation: i64, now: Timestamp) -> Result<()> {
     tx.exec(sql!("DELETE FROM gmail_backfills WHERE conversation_id = $1"), args![conversation]).await?;
     tx.exec(
-        sql!("UPDATE gmail_conversations SET backfilled_at = $2, updated_at = $2 WHERE id = $1"),
+        sql!("UPDATE gmail_conversations SET backfilled_at = $2, backfill_error = NULL, updated_at = $2 WHERE id = $1"),
         args![conversation, now],
     )
     .await

@@ -40,7 +40,10 @@ impl Gmail {
         let (id, now) = (past.conversation_id, self.now());
         let Some(found) = search(&past) else {
             let mut tx = self.db().begin().await?;
-            syncs::end_backfill(&mut tx, id, now).await?;
+            self.locked(&mut tx, row).await?;
+            store::lock_conversation(&mut tx, id).await?;
+            let reason = "Gmail's search cannot look for this address";
+            syncs::give_up_backfill(&mut tx, id, reason, now).await?;
             tx.commit().await?;
             return Ok(true);
         };
@@ -51,7 +54,11 @@ impl Gmail {
             Err(Error::Permanent { message, .. }) => {
                 tracing::warn!(credential = row.key, conversation = id, message, "a past cannot be listed");
                 let mut tx = self.db().begin().await?;
-                syncs::fail_backfill(&mut tx, id, TRIES, now).await?;
+                // Before its listing's row: whoever removes the conversation has it in this order, too.
+                self.locked(&mut tx, row).await?;
+                store::lock_conversation(&mut tx, id).await?;
+                let reason = format!("Gmail refuses to search for them: {message}");
+                syncs::fail_backfill(&mut tx, id, &reason, TRIES, now).await?;
                 tx.commit().await?;
                 return Ok(true);
             }

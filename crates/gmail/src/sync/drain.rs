@@ -233,7 +233,7 @@ impl Gmail {
         let at = self.now().micros();
         // How large they are is not said.
         fetches::queue(&mut tx, &row.key, &new, (Rank::Past, true), |n| at.saturating_add(n)).await?;
-        fetches::done(&mut tx, &row.key, &[fetch.gmail_id.clone()]).await?;
+        fetches::done(&mut tx, &row.key, std::slice::from_ref(&fetch.gmail_id)).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -307,14 +307,15 @@ impl Gmail {
             let mut tx = self.db().begin().await?;
             for (fetch, reason) in failed {
                 let doublings = u32::try_from(fetch.tries.clamp(0, 10)).unwrap_or(0);
-                let next_at = self.now() + AGAIN * (1 << doublings);
+                let now = self.now();
+                let times = (now, now + AGAIN * (1 << doublings));
                 tracing::warn!(
                     credential = row.key,
                     mail = fetch.gmail_id,
                     reason,
                     "a mail cannot be taken in"
                 );
-                fetches::failed(&mut tx, &row.key, &fetch.gmail_id, &reason, next_at).await?;
+                fetches::failed(&mut tx, &row.key, &fetch.gmail_id, &reason, times).await?;
             }
             tx.commit().await?;
         }

@@ -256,11 +256,8 @@ impl Gmail {
         }
         let parts = parts(&message, &read.mail, now);
         store::insert_parts(tx, &parts).await?;
-        // What is short comes first: of a long mail the words behind the limit are not found.
-        let names = parts.iter().map(|part| part.file_name.as_str());
-        let text: Vec<&str> =
-            [message.subject.as_str()].into_iter().chain(names).chain([message.new_text.as_str()]).collect();
-        store::insert_terms(tx, &row.key, &message.key, &terms::of_message(&text.join("\n"))).await?;
+        let found_by = found_by(&own_addresses([row]), &message, &read.mail);
+        store::insert_terms(tx, &row.key, &message.key, &terms::of_message(&found_by)).await?;
         let standing = StandingRow::from(&message);
         for conversation in &conversations {
             self.stand(tx, conversation, &standing, &read.mail, past).await?;
@@ -327,6 +324,19 @@ fn name_of<'a>(conversation: &ConversationRow, message: &StandingRow, mail: &'a 
         Direction::In | Direction::Out => None,
     };
     named.and_then(|m| m.name.as_deref()).filter(|name| !name.trim().is_empty())
+}
+
+/// What a mail is found by: its subject, who wrote it and to whom, its files, its words. Our own addresses would find
+/// everything.
+fn found_by(own: &OwnAddresses, message: &MessageRow, mail: &Incoming) -> String {
+    let people = [&mail.from, &mail.reply_to, &mail.to, &mail.cc, &mail.bcc].into_iter().flatten();
+    let others = people.filter(|m| !own.contains(&m.address));
+    let who = others.flat_map(|m| [m.name.as_deref().unwrap_or_default(), m.address.as_str()]);
+    let files = mail.attachments.iter().map(|file| file.file_name.as_str());
+    // What is short comes first: of a long mail the words behind the limit are not found.
+    let all =
+        [message.subject.as_str()].into_iter().chain(who).chain(files).chain([message.new_text.as_str()]);
+    all.collect::<Vec<&str>>().join("\n")
 }
 
 fn machine(classified: &Classified) -> String {

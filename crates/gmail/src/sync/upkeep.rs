@@ -9,8 +9,8 @@ use crate::{Gmail, store};
 const KNOWN: std::time::Duration = days(8);
 
 impl Gmail {
-    /// Reads mailboxes that were quiet for long, renews watches, forgets old pushes and consents. To be called every minute or so, by
-    /// any number of processes.
+    /// Reads mailboxes that were quiet for long, renews watches, forgets old pushes and consents, and
+    /// images that were kept in memory. To be called every minute or so, by any number of processes.
     ///
     /// # Errors
     /// [`db::DbError`]
@@ -30,6 +30,7 @@ impl Gmail {
             }
             tx.commit().await?;
         }
+        self.0.reading.tidy(now);
         self.forget_flows(now).await?;
         self.forget_hints(now).await
     }

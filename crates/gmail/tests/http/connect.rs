@@ -91,6 +91,44 @@ testkit::both! {
         refused(&house.post("/credentials/x/set_default/", &anna, json!({})).await, 404, &[]);
     }
 
+    /// The client's file may be given as the object that it is.
+    async fn a_client_as_an_object(t) {
+        let Some(house) = House::new(t).await else { return };
+        let anna = house.app.user("anna").await;
+        let client = house.google.client_secret();
+        let begun = house.post("/auth/initiate/", &anna, json!({"client_secret_json": client})).await;
+        let back = house.google.consent(good(&begun)["auth_url"].as_str().unwrap(), BRAND).await;
+        // Either form is the same client.
+        let body = json!({"client_secret_json": house.client(), "auth_code": back});
+        good(&house.post("/auth/complete/", &anna, body).await);
+        let back = house.consent(&anna, CREATOR).await;
+        let body = json!({"client_secret_json": client, "auth_code": back});
+        good(&house.post("/auth/complete/", &anna, body).await);
+        for (bad, status) in [(json!([client]), 400), (json!(1), 400), (json!({}), 422), (json!({"web": {}}), 422)] {
+            let answer = house.post("/auth/initiate/", &anna, json!({"client_secret_json": bad})).await;
+            refused(&answer, status, &["client_secret_json"]);
+        }
+        let long = json!({"client_secret_json": {"web": {"client_id": "x".repeat(70_000)}}});
+        refused(&house.post("/auth/initiate/", &anna, long).await, 422, &["client_secret_json"]);
+    }
+
+    /// An account that is connected again is asked for its aliases at once.
+    async fn aliases_after_connecting_again(t) {
+        let Some(house) = House::new(t).await else { return };
+        let anna = house.app.user("anna").await;
+        let aliases = async || good(&house.get("/credentials/", &anna).await)["results"][0]["aliases"].clone();
+        house.connect(&anna, BRAND).await;
+        house.app.run_due().await;
+        assert_eq!(aliases().await, json!([]));
+        let list = json!({"sendAs": [{"sendAsEmail": "sales@shop.example", "verificationStatus": "accepted"}]});
+        house.google.fault(json!({"path": "/settings/sendAs", "status": 200, "body": list, "times": 1})).await;
+        house.app.run_due().await;
+        assert_eq!(aliases().await, json!([]));
+        house.connect(&anna, BRAND).await;
+        house.app.run_due().await;
+        assert_eq!(aliases().await, json!(["sales@shop.example"]));
+    }
+
     /// Stop, revoke, wipe; the oldest of the others becomes the default.
     async fn disconnected(t) {
         let Some(house) = House::new(t).await else { return };

@@ -3,13 +3,14 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testkit::{
-    app::shape,
+    app::{Answer, shape},
     google::{BRAND, CREATOR},
 };
 
 use crate::{
     house::{House, good, refused},
     mailbag::plain,
+    mailbox::Rig,
 };
 
 const EVERYTHING: [&str; 7] = [
@@ -46,14 +47,17 @@ testkit::both! {
         assert_eq!(good(&list)["count"], 2);
         shape(&list.body["results"][0], &json!({
             "id": 1, "user_email": format!("={BRAND}"), "influencer_email": "=Li.Lei@gmail.com", "name": null,
-            "last_message_time": "time", "last_inbound_time": null, "message_count": 1, "unread_count": 1, "kb_id": null, "held": false,
-            "away_until": null, "backfilled": false, "created_at": "time",
+            "last_message_time": "time", "last_inbound_time": null, "message_count": 1, "unread_count": 1, "in_inbox": false, "kb_id": null, "held": false,
+            "away_until": null, "backfilled": false, "backfill_error": null, "created_at": "time",
         }));
         for (query, ids) in [
             ("influencer_email=LiLei@gmail.com", json!([1])),
             ("user_email=BRAND@example.com", json!([1, 2])),
             ("user_email=brand@example.com&influencer_email=OTHER@example.org", json!([2])),
             ("user_email=nobody@example.com", json!([])),
+            ("unread=1", json!([1])),
+            ("unread=0&in_inbox=false", json!([2])),
+            ("in_inbox=1", json!([])),
             ("page=2&page_size=1", json!([2])),
             ("page=3&page_size=1", json!([])),
         ] {
@@ -63,6 +67,51 @@ testkit::both! {
         }
         refused(&house.get("/conversations/?page=0&page_size=101", &anna).await, 400, &["page", "page_size"]);
         assert_eq!(good(&house.get("/conversations/1", &anna).await), &list.body["results"][0]);
+    }
+
+    /// Read, unread, archived and back: in Gmail, and here at once; the next reading changes nothing.
+    async fn marked(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let id = rig.conversation().await;
+        let (house, anna) = (&rig.house, &rig.anna);
+        let mails = [rig.deliver("A").await, rig.deliver("B").await];
+        rig.sync().await;
+        let path = format!("/conversations/{id}/");
+        let seen = |answer: &Answer| (good(answer)["unread_count"].as_i64().unwrap(), answer.body["in_inbox"].as_bool().unwrap());
+        assert_eq!(seen(&house.get(&path, anna).await), (3, true));
+        let mark = async |body: Value| house.post(&format!("{path}mark/"), anna, body).await;
+        let labels = async |id: &String| {
+            let mail = house.google.as_owner(BRAND, "GET", &format!("messages/{id}?format=minimal"), Value::Null).await;
+            let has = |label: &str| mail["labelIds"].as_array().unwrap().iter().any(|l| l == label);
+            (has("UNREAD"), has("INBOX"))
+        };
+        assert_eq!(seen(&mark(json!({"unread": false})).await), (0, true));
+        assert_eq!([labels(&mails[0]).await, labels(&mails[1]).await], [(false, true); 2]);
+        let calls = rig.calls("/modify").await;
+        assert_eq!(seen(&mark(json!({"unread": false})).await), (0, true));
+        assert_eq!(rig.calls("/modify").await, calls, "nothing is left to do");
+        assert_eq!(seen(&mark(json!({"unread": true, "in_inbox": false})).await), (1, false));
+        assert_eq!([labels(&mails[0]).await, labels(&mails[1]).await], [(false, false), (true, false)]);
+        rig.sync().await;
+        assert_eq!(seen(&house.get(&path, anna).await), (1, false));
+        assert_eq!(good(&house.get("/conversations/?in_inbox=0", anna).await)["count"], 1);
+        assert_eq!(seen(&mark(json!({"in_inbox": true})).await), (1, true));
+        assert_eq!(labels(&mails[1]).await, (true, true));
+        // What Gmail refuses stays as it is, and is said.
+        house.google.fault(json!({"path": "/modify", "status": 503, "times": 1})).await;
+        refused(&mark(json!({"unread": false})).await, 503, &[]);
+        assert_eq!(seen(&house.get(&path, anna).await), (1, true));
+        rig.pass(std::time::Duration::from_secs(60)).await;
+        assert_eq!(seen(&mark(json!({"unread": false, "in_inbox": false})).await), (0, false));
+        // Fields, and whose it is.
+        refused(&mark(json!({})).await, 400, &["unread"]);
+        refused(&mark(json!({"unread": "x", "in_inbox": 2})).await, 400, &["in_inbox", "unread"]);
+        let ben = house.app.user("ben").await;
+        refused(&house.post(&format!("{path}mark/"), &ben, json!({"unread": true})).await, 404, &[]);
+        rig.conversation_with(2, "quiet@example.org").await;
+        refused(&house.post("/conversations/2/mark/", anna, json!({"in_inbox": true})).await, 422, &["in_inbox"]);
+        house.google.revoke(BRAND).await;
+        refused(&mark(json!({"unread": true})).await, 409, &[]);
     }
 
     /// What makes no conversation, by the field's name.

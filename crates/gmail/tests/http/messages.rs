@@ -1,9 +1,10 @@
 //! Mails as people read them: lists, threads, one whole; any charset, and HTML that does nothing.
 
 use data_encoding::BASE64;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testkit::{
-    app::shape,
+    app::{PUBLIC_URL, shape},
     google::{BRAND, CREATOR},
 };
 
@@ -28,6 +29,28 @@ fn of_html(html: &str) -> String {
          --r\r\nContent-Type: image/png\r\nContent-ID: <pic@in.example>\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n\
          --r\r\nContent-Type: image/svg+xml\r\nContent-ID: <vector@in.example>\r\n\r\n<svg onload=\"x()\"/>\r\n--r--\r\n",
         BASE64.encode(&testkit::app::png(3, 2))
+    )
+}
+
+/// Where the images of a mail are served, below `/api/gmail`.
+fn sources(html: &str) -> Vec<String> {
+    let ours = format!("src=\"{PUBLIC_URL}/api/gmail");
+    html.split(&ours).skip(1).map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&")).collect()
+}
+
+/// A mail that shows many images of its own.
+fn of_images(count: usize) -> String {
+    let shown: String = (0..count).map(|n| format!("<img src=\"cid:i{n}@in.example\">")).collect();
+    let part = |n: usize| {
+        format!(
+            "--r\r\nContent-Type: image/png\r\nContent-ID: <i{n}@in.example>\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+            BASE64.encode(&testkit::app::png(u32::try_from(n).unwrap() + 1, 2))
+        )
+    };
+    let parts: String = (0..count).map(part).collect();
+    format!(
+        "From: {CREATOR}\r\nTo: {BRAND}\r\nSubject: Images\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\n{shown}\r\n{parts}--r--\r\n"
     )
 }
 
@@ -137,19 +160,52 @@ testkit::both! {
         }
         assert!(html.contains("color:red") && html.contains("Hello") && html.contains("https://fine.example/"), "{html}");
         // The image of the mail, as a browser asks for it: without a token.
-        let source = html.split("src=\"/api/gmail").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+        let source = sources(html).remove(0);
         let image = house.call(axum::http::Method::GET, &source, None, None).await;
         assert_eq!((image.status.as_u16(), &image.bytes), (200, &testkit::app::png(3, 2)));
         assert_eq!(image.headers["content-type"], "image/png");
         assert_eq!(image.headers["content-disposition"], "inline");
+        let lasts = image.headers["cache-control"].to_str().unwrap().strip_prefix("private, max-age=").unwrap();
+        assert!((3600..=7200).contains(&lasts.parse::<i64>().unwrap()), "{lasts}");
         let bent = source.replace("tag=", "tag=a");
         refused(&house.call(axum::http::Method::GET, &bent, None, None).await, 401, &[]);
-        house.app.clock.advance(std::time::Duration::from_secs(3601));
+        house.app.clock.advance(std::time::Duration::from_secs(lasts.parse().unwrap()));
         refused(&house.call(axum::http::Method::GET, &source, None, None).await, 401, &[]);
         // Asked for, images from elsewhere come.
         let read = house.get(&format!("{path}?images=1"), &anna).await;
         assert!(good(&read)["html"].as_str().unwrap().contains(" src=\"https://t.example/pixel.gif?u=1\""), "{}", read.body);
         assert_eq!(read.body["images_left_out"], 0);
         refused(&house.get(&format!("{path}?images=maybe"), &anna).await, 400, &["images"]);
+    }
+
+    /// However many images a mail shows: they cost one call, whoever asks for them at once, and their addresses stay the same
+    /// for a while.
+    async fn images(t) {
+        let Some(house) = House::new(t).await else { return };
+        let anna = house.app.user("anna").await;
+        house.connect(&anna, BRAND).await;
+        let id = house.converse(&anna, BRAND, CREATOR).await;
+        let kept = house.keep(BRAND, &[id], &of_images(20)).await;
+        let path = format!("/conversations/{id}/messages/{}/", kept.gmail_id);
+        let shown = async || sources(good(&house.get(&path, &anna).await)["html"].as_str().unwrap());
+        let all = shown().await;
+        assert_eq!(all.len(), 20);
+        assert_eq!(shown().await, all);
+        let calls = async || house.google.log("/messages/").await.len();
+        let before = calls().await;
+        let get = |source: &String| {
+            let source = source.clone();
+            let house = &house;
+            async move { house.call(axum::http::Method::GET, &source, None, None).await }
+        };
+        let images = join_all(all.iter().map(get)).await;
+        for (n, image) in (1..).zip(&images) {
+            assert_eq!((image.status.as_u16(), &image.bytes), (200, &testkit::app::png(n, 2)), "{n}");
+        }
+        assert_eq!(calls().await, before + 1);
+        // After a minute it is asked for again.
+        house.app.clock.advance(std::time::Duration::from_secs(60));
+        assert_eq!(get(&all[7]).await.bytes, images[7].bytes);
+        assert_eq!(calls().await, before + 2);
     }
 }

@@ -9,10 +9,37 @@ use testkit::{
 use crate::{
     house::{House, good, refused},
     mailbag::plain,
+    mailbox::Rig,
+    sync::base64,
 };
 
 testkit::both! {
     &testkit::app::migrations();
+
+    /// By who wrote and to whom, with words beside; one's own address finds nothing.
+    async fn by_people(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation().await;
+        let first = rig.deliver_mail(json!({"from": "=?utf-8?B?5p2O6Zu3?= <creator@example.com>", "subject": "A", "text": "the offer"})).await;
+        let raw = format!("From: {BRAND}\r\nTo: Creator One <{CREATOR}>\r\nCc: helper@talents.example\r\nSubject: B\r\n\r\nour answer");
+        rig.house.google.as_owner(BRAND, "POST", "messages/send", json!({"raw": base64(&raw)})).await;
+        rig.sync().await;
+        for (query, subjects) in [
+            ("creator@example.com", vec!["A", "B", "Rates for a collab"]),
+            ("%E6%9D%8E%E9%9B%B7", vec!["A"]),
+            ("creator+one+answer", vec!["B"]),
+            ("talents", vec!["B"]),
+            ("brand", vec![]),
+        ] {
+            let answer = rig.house.get(&format!("/search/?q={query}"), &rig.anna).await;
+            let mut found: Vec<&str> =
+                good(&answer)["results"].as_array().unwrap().iter().map(|hit| hit["subject"].as_str().unwrap()).collect();
+            found.sort_unstable();
+            assert_eq!(found, subjects, "{query}");
+        }
+        let hit = rig.house.get("/search/?q=%E6%9D%8E%E9%9B%B7", &rig.anna).await;
+        assert_eq!(good(&hit)["results"][0]["message_id"], first);
+    }
 
     /// Chinese and English, words that are not finished, file names; not what is quoted.
     async fn found(t) {

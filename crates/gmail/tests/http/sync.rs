@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::google::{BRAND, CREATOR};
+use testkit::{
+    app::shape,
+    google::{BRAND, CREATOR},
+};
 
-use crate::{house::good, mailbox::Rig};
+use crate::{
+    house::{good, refused},
+    mailbox::Rig,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn base64(text: &str) -> String {
+/// As Gmail takes mails.
+pub fn base64(text: &str) -> String {
     data_encoding::BASE64URL_NOPAD.encode(text.as_bytes())
 }
 
@@ -246,10 +253,22 @@ testkit::both! {
         }
         let health = rig.health().await;
         assert_eq!((&health["waiting"], &health["skipped"], &health["status"]), (&json!(0), &json!(1), &json!("active")));
+        // Which one, and why; for its owner alone.
+        let path = format!("/credentials/{}/skipped/", rig.id);
+        let anna = rig.house.app.login(&rig.anna).await;
+        let list = rig.house.get(&path, &anna).await;
+        shape(good(&list), &json!({"count": 1, "results": [{
+            "message_id": format!("={bad}"), "thread_id": null, "reason": "string", "tries": 5, "failed_at": "time",
+        }]}));
+        assert_ne!(list.body["results"][0]["reason"], "", "{}", list.body);
+        assert_eq!(good(&rig.house.get(&format!("{path}?page=2"), &anna).await), &json!({"count": 1, "results": []}));
+        let ben = rig.house.app.user("ben").await;
+        refused(&rig.house.get(&path, &ben).await, 404, &[]);
         rig.deliver("C").await;
         rig.sync().await;
         assert_eq!(rig.subjects(1).await, ["A", "B", "C", "Rates for a collab"]);
         assert_eq!(rig.health().await["skipped"], 0);
+        assert_eq!(good(&rig.house.get(&path, &anna).await)["count"], 0);
     }
 
     /// An outage is nobody's own failure.
@@ -327,6 +346,9 @@ testkit::both! {
         rig.conversation_with(3, "another@example.org").await;
         rig.sync().await;
         assert!(rig.sums(3).await.3.is_none());
+        let seen = rig.house.get("/conversations/3/", &rig.anna).await;
+        let error = good(&seen)["backfill_error"].as_str().unwrap();
+        assert!(error.contains("refuses to search") && seen.body["backfilled"] == false, "{error}");
         assert!(rig.health().await["sync_error"].is_null());
         rig.deliver("A").await;
         rig.sync().await;
