@@ -40,6 +40,8 @@ impl Gmail {
         let (id, now) = (past.conversation_id, self.now());
         let Some(found) = search(&past) else {
             let mut tx = self.db().begin().await?;
+            self.locked(&mut tx, row).await?;
+            store::lock_conversation(&mut tx, id).await?;
             syncs::end_backfill(&mut tx, id, now).await?;
             tx.commit().await?;
             return Ok(true);
@@ -60,6 +62,8 @@ impl Gmail {
         let ids: Vec<String> = page.messages.into_iter().map(|message| message.id).collect();
         let mut tx = self.db().begin().await?;
         self.locked(&mut tx, row).await?;
+        // Before its listing's row: whoever removes it has it in this order, too. What was removed meanwhile has no past.
+        let Some(conversation) = store::lock_conversation(&mut tx, id).await? else { return Ok(true) };
         // What another conversation has is looked at, too: whether it belongs into this one.
         let there = store::standing_ids(&mut tx, &row.key, id, &ids).await?;
         let new: Vec<String> = ids.into_iter().filter(|id| !there.contains(id)).collect();
@@ -75,9 +79,7 @@ impl Gmail {
                     syncs::repeat_backfill(&mut tx, id, now + SEARCH_LAG, now).await?;
                 }
                 // What is to follow the last mail can be said now.
-                if let Some(conversation) = store::lock_conversation(&mut tx, id).await? {
-                    self.reschedule_follow_up(&mut tx, &conversation, now).await?;
-                }
+                self.reschedule_follow_up(&mut tx, &conversation, now).await?;
             }
         }
         tx.commit().await?;
