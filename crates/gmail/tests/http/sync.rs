@@ -335,6 +335,22 @@ testkit::both! {
         assert_eq!(rig.subjects(2).await.len(), 2);
     }
 
+    /// A conversation is removed while Gmail is asked for its past: nothing more is read for it.
+    async fn removed_while_its_past_is_listed(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation_with(1, CREATOR).await;
+        rig.house.google.fault(json!({"path": "messages$", "query": "creator%40", "delayMs": 500})).await;
+        let remove = async {
+            while rig.calls("creator%40").await == 0 {}
+            rig.house.delete("/conversations/1/", &rig.anna).await
+        };
+        let (removed, ()) = tokio::join!(remove, rig.sync());
+        good(&removed);
+        assert_eq!(rig.calls("format=raw").await, 0);
+        let health = rig.health().await;
+        assert!(health["waiting"] == 0 && health["sync_error"].is_null() && health["last_sync"].is_string(), "{health}");
+    }
+
     /// Large mails are taken in, one by one: those of the past are known by a search, new ones by their heads.
     async fn large_mails(t) {
         let Some(rig) = Rig::new(t).await else { return };
