@@ -117,7 +117,9 @@ impl Gmail {
         if next.first().is_none_or(|fetch| fetch.rank == Rank::Past) && self.list_past(&row).await? {
             return Ok(Looked::Past);
         }
-        let Some(head) = next.first() else { return Ok(Looked::Nothing) };
+        let Some(head) = next.first() else {
+            return Ok(if self.note_pasts(&row).await? { Looked::Past } else { Looked::Nothing });
+        };
         let (first, looked) = (way(head), if head.rank == Rank::Past { Looked::Past } else { Looked::News });
         let some = if first == Way::WholeAlone { 1 } else { next.len() };
         let some: Vec<&FetchRow> = next.iter().take(some).take_while(|fetch| way(fetch) == first).collect();

@@ -18,6 +18,7 @@ use crate::{
     store::{
         self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow, StandingRow,
         fetches::{self, FetchRow, Rank},
+        syncs,
     },
 };
 
@@ -107,14 +108,15 @@ impl Gmail {
         mail: &Incoming,
         past: bool,
     ) -> db::Result<()> {
-        let now = self.now();
-        if store::link_message(tx, conversation, message, now).await?
-            && let Some(name) = name_of(conversation, message, mail)
-        {
+        if !store::link_message(tx, conversation, message, self.now()).await? {
+            return Ok(());
+        }
+        if let Some(name) = name_of(conversation, message, mail) {
             store::name_counterpart(tx, conversation.id, name).await?;
         }
+        // More of the past than was known: what follows a mail of ours is said when all of that is read, too.
         if past && message.direction == Direction::Out {
-            self.reschedule_follow_up(tx, conversation, now).await?;
+            syncs::note_past(tx, conversation.id, false).await?;
         }
         Ok(())
     }
