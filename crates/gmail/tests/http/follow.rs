@@ -213,4 +213,19 @@ testkit::both! {
         assert_eq!(talk.get(&format!("/conversations/{id}/")).await["message_count"], 1);
         assert_eq!(talk.decided(id).await, [ruled("waits", "overdue")]);
     }
+
+    /// A past that Gmail refuses to search for does not keep what is written from then on from being followed up.
+    async fn without_a_past(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let refused = json!({"path": "messages$", "query": "other%40", "status": 400, "reason": "invalidArgument",
+            "times": 50});
+        talk.house.google.fault(refused).await;
+        let id = talk.another("other@example.org").await;
+        talk.writes_to("other@example.org", "A").await;
+        talk.sync().await;
+        let shown = talk.get(&format!("/conversations/{id}/")).await;
+        assert_eq!((&shown["backfilled"], &shown["message_count"]), (&json!(false), &json!(1)));
+        talk.days(3).await;
+        assert_eq!(talk.decided(id).await, [ruled("sent", "all_passed")]);
+    }
 }
