@@ -47,6 +47,11 @@ const HEAD: [&str; 14] = [
     mail::OWN_MARK,
 ];
 
+/// Whether a mail is large, or may be.
+fn is_large(message: &Message) -> bool {
+    message.size.is_none_or(|size| size > LARGE)
+}
+
 /// Why nothing came of a mail.
 pub(super) enum Trouble {
     /// Nothing comes of any other either.
@@ -163,7 +168,7 @@ impl Gmail {
         if !self.belongs(row, fetch, head).await? {
             return Ok(());
         }
-        let large = head.size.is_none_or(|size| size > LARGE);
+        let large = is_large(head);
         mailbox.paced(1).await?;
         let place = self.room(if large { BODIES } else { 1 }).await?;
         let end = match mailbox.raw(&fetch.gmail_id).await {
@@ -227,15 +232,17 @@ impl Gmail {
             Err(Error::NotFound) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let ids: Vec<String> =
-            messages.into_iter().filter(|m| !is_hidden(&m.labels)).map(|message| message.id).collect();
+        let shown = messages.into_iter().filter(|m| !is_hidden(&m.labels));
+        let (large, small): (Vec<Message>, Vec<Message>) = shown.partition(is_large);
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, row).await?;
-        let new = self.unknown(&mut tx, &row, &ids).await?;
         let at = self.now().micros();
-        // How large they are is not said.
-        fetches::queue(&mut tx, &row.key, &new, (Rank::Past, true), |n| at.saturating_add(n)).await?;
-        fetches::done(&mut tx, &row.key, &[fetch.gmail_id.clone()]).await?;
+        for (some, large) in [(small, false), (large, true)] {
+            let ids: Vec<String> = some.into_iter().map(|message| message.id).collect();
+            let new = self.unknown(&mut tx, &row, &ids).await?;
+            fetches::queue(&mut tx, &row.key, &new, (Rank::Past, large), |n| at.saturating_add(n)).await?;
+        }
+        fetches::done(&mut tx, &row.key, std::slice::from_ref(&fetch.gmail_id)).await?;
         tx.commit().await?;
         Ok(())
     }

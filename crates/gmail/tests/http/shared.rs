@@ -125,4 +125,27 @@ testkit::both! {
         assert_eq!(rig.sums(2).await.2.as_deref(), Some("Other One"));
         assert_eq!(rig.stored(1).await.len(), 3, "and each is stored once");
     }
+
+    /// Of a thread's mails only the large ones are read one by one.
+    async fn a_thread_of_mails_of_all_sizes(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let thread = rig.house.google.as_owner(BRAND, "GET", "messages/msg_seed1", json!(null)).await["threadId"].clone();
+        let agent = "agent@talents.example";
+        let large = mail(agent, "", "B") + &("x".repeat(76) + "\r\n").repeat(7 * 1024 * 1024 / 78);
+        let mut ids = Vec::new();
+        for raw in [mail(agent, "", "A"), large] {
+            let id = rig.deliver_mail(json!({"raw": raw, "threadId": thread})).await;
+            let path = format!("messages/{}$", id.replace('_', "%5F").replace('-', "%2D"));
+            rig.house.google.fault(json!({"path": path, "query": "format=raw", "status": 500})).await;
+            ids.push(id);
+        }
+        rig.conversation().await;
+        let mut conn = rig.house.app.system.db.read().await.unwrap();
+        let waiting: Vec<(String, bool)> =
+            conn.all(db::sql!("SELECT gmail_id, large FROM gmail_fetches ORDER BY large"), db::args![]).await.unwrap();
+        drop(conn);
+        assert_eq!(waiting, [(ids[0].clone(), false), (ids[1].clone(), true)]);
+        rig.pass(std::time::Duration::from_secs(61)).await;
+        assert_eq!(rig.subjects(1).await, ["A", "B", "Rates for a collab"]);
+    }
 }
