@@ -72,19 +72,19 @@ pub(crate) async fn give_up(
 }
 
 /// Accounts that nobody reads and whose time has come: they were quiet for long, a mail is to be tried again, or something
-/// is to be listed once more.
+/// is to be listed once more. One that could not be read is not tried again because of what waits in it.
 pub(crate) async fn quiet(conn: &mut Conn, now: Timestamp, tries: i64) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = conn
         .all(
             sql!(
                 "SELECT s.credential_key FROM gmail_syncs AS s
                  JOIN gmail_credentials AS c ON c.key = s.credential_key
-                 WHERE NOT s.active AND c.status = 'active' AND (s.poll_at <= $1 OR EXISTS
+                 WHERE NOT s.active AND c.status = 'active' AND (s.poll_at <= $1 OR s.error IS NULL AND (EXISTS
                     (SELECT 1 FROM gmail_fetches AS f
                      WHERE f.credential_key = s.credential_key AND f.tries < $2 AND f.next_at <= $1)
                     OR s.relist_at <= $1 OR EXISTS
                     (SELECT 1 FROM gmail_backfills AS b
-                     WHERE b.credential_key = s.credential_key AND b.asked_at <= $1))
+                     WHERE b.credential_key = s.credential_key AND b.asked_at <= $1)))
                  ORDER BY s.poll_at LIMIT 1000"
             ),
             args![now, tries],

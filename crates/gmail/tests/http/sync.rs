@@ -351,6 +351,24 @@ testkit::both! {
         assert!(health["waiting"] == 0 && health["sync_error"].is_null() && health["last_sync"].is_string(), "{health}");
     }
 
+    /// An account that Gmail refuses to read is left alone until it is polled, whatever waits there.
+    async fn a_refused_account_is_not_asked_at_once(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation_with(1, CREATOR).await;
+        rig.house.google.fault(json!({"path": "history", "status": 403, "reason": "domainPolicy", "times": 50})).await;
+        rig.sync().await;
+        assert!(rig.health().await["sync_error"].is_string());
+        let calls = rig.calls("/gmail/v1/").await;
+        for _ in 0..5 {
+            rig.pass(Duration::from_secs(60)).await;
+        }
+        assert_eq!(rig.calls("/gmail/v1/").await, calls);
+        rig.house.google.clear_faults().await;
+        rig.pass(Duration::from_secs(600)).await;
+        assert_eq!(rig.subjects(1).await.len(), 1);
+        assert!(rig.health().await["sync_error"].is_null());
+    }
+
     /// Large mails are taken in, one by one: those of the past are known by a search, new ones by their heads.
     async fn large_mails(t) {
         let Some(rig) = Rig::new(t).await else { return };
