@@ -141,6 +141,7 @@ CREATE TABLE gmail_conversations (
     last_message_key {ID},
     last_message_at BIGINT,
     last_inbound_at BIGINT,
+    past_read BOOLEAN NOT NULL DEFAULT FALSE,
     message_count BIGINT NOT NULL,
     backfilled_at BIGINT,
     backfill_error TEXT,
@@ -149,6 +150,7 @@ CREATE TABLE gmail_conversations (
     UNIQUE (credential_key, address)
 );
 CREATE INDEX gmail_conversations_user ON gmail_conversations (user_id, (COALESCE(last_message_at, created_at)), id);
+CREATE INDEX gmail_conversations_unread_past ON gmail_conversations (credential_key, id) WHERE NOT past_read;
 
 CREATE TABLE gmail_messages (
     key {ID} NOT NULL PRIMARY KEY,

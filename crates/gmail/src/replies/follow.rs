@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Gmail,
     model::Direction,
-    store::{self, ConversationRow, GoalRow, MessageRow},
+    store::{self, ConversationRow, GoalRow, MessageRow, syncs},
 };
 
 /// The dispatches' subject: a conversation.
@@ -54,6 +54,16 @@ impl Case {
     }
 }
 
+/// The goal that wants a conversation's mails followed up, if any follow-up is left. None before all of the past is known:
+/// somebody may have answered long ago.
+async fn wants_more(tx: &mut Tx, conversation: i64) -> Result<Option<GoalRow>> {
+    let Some(goal) = store::leading_goal(tx, conversation).await? else { return Ok(None) };
+    if next(&goal, goal.created_at).is_none() || !syncs::is_past_read(tx, conversation).await? {
+        return Ok(None);
+    }
+    Ok(Some(goal))
+}
+
 impl Gmail {
     /// Schedules what follows a mail of ours, if the conversation's goal wants anything to.
     pub(super) async fn schedule_follow_up(
@@ -63,43 +73,56 @@ impl Gmail {
         message: &MessageRow,
         now: Timestamp,
     ) -> Result<()> {
-        // Before the past is known, somebody may have answered long ago.
-        if message.direction == Direction::In || conversation.backfilled_at.is_none() {
+        if message.direction == Direction::In {
             return Ok(());
         }
-        let Some(goal) = store::leading_goal(tx, conversation.id).await? else { return Ok(()) };
-        let Some((step, due_at)) = next(&goal, message.received_at) else { return Ok(()) };
-        let topic = Topic {
-            user: conversation.user_id.clone(),
-            conversation: conversation.id,
-            message: message.key.clone(),
-            step: Some(step),
-            sender: None,
-            authors: 1,
-        };
-        let subject = subject(conversation.id);
-        let follow_up = NewDispatch {
-            // Another time is another dispatch; the one that finds itself at the wrong time does nothing.
-            id: format!("{}.{}", topic.turn(), due_at.seconds()),
-            kind: FOLLOW_UP,
-            subject,
-            destination: "assistant".to_owned(),
-            payload: serde_json::to_string(&topic).ok(),
-            due_at: on_a_working_day(due_at.max(now)),
-        };
-        dispatch::enqueue(tx, now, &[follow_up]).await.map(drop)
+        match wants_more(tx, conversation.id).await? {
+            Some(goal) => follow_up(tx, (conversation, &goal), message, now).await,
+            None => Ok(()),
+        }
     }
 
-    /// The same for a conversation's newest mail: its goals have changed.
+    /// The same for a conversation's newest mail: its goals have changed, or all of its past is known by now.
     pub(crate) async fn reschedule_follow_up(
         &self,
         tx: &mut Tx,
         conversation: &ConversationRow,
         now: Timestamp,
     ) -> Result<()> {
+        let Some(goal) = wants_more(tx, conversation.id).await? else { return Ok(()) };
         match last_word(tx, conversation).await? {
-            Some(last) => self.schedule_follow_up(tx, conversation, &last, now).await,
-            None => Ok(()),
+            Some(last) if last.direction == Direction::Out => {
+                follow_up(tx, (conversation, &goal), &last, now).await
+            }
+            _ => Ok(()),
         }
     }
+}
+
+/// Schedules a goal's next follow-up of a mail of ours.
+async fn follow_up(
+    tx: &mut Tx,
+    (conversation, goal): (&ConversationRow, &GoalRow),
+    message: &MessageRow,
+    now: Timestamp,
+) -> Result<()> {
+    let Some((step, due_at)) = next(goal, message.received_at) else { return Ok(()) };
+    let topic = Topic {
+        user: conversation.user_id.clone(),
+        conversation: conversation.id,
+        message: message.key.clone(),
+        step: Some(step),
+        sender: None,
+        authors: 1,
+    };
+    let follow_up = NewDispatch {
+        // Another time is another dispatch; the one that finds itself at the wrong time does nothing.
+        id: format!("{}.{}", topic.turn(), due_at.seconds()),
+        kind: FOLLOW_UP,
+        subject: subject(conversation.id),
+        destination: "assistant".to_owned(),
+        payload: serde_json::to_string(&topic).ok(),
+        due_at: on_a_working_day(due_at.max(now)),
+    };
+    dispatch::enqueue(tx, now, &[follow_up]).await.map(drop)
 }

@@ -72,19 +72,19 @@ pub(crate) async fn give_up(
 }
 
 /// Accounts that nobody reads and whose time has come: they were quiet for long, a mail is to be tried again, or something
-/// is to be listed once more.
+/// is to be listed once more. One that could not be read is not tried again because of what waits in it.
 pub(crate) async fn quiet(conn: &mut Conn, now: Timestamp, tries: i64) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = conn
         .all(
             sql!(
                 "SELECT s.credential_key FROM gmail_syncs AS s
                  JOIN gmail_credentials AS c ON c.key = s.credential_key
-                 WHERE NOT s.active AND c.status = 'active' AND (s.poll_at <= $1 OR EXISTS
+                 WHERE NOT s.active AND c.status = 'active' AND (s.poll_at <= $1 OR s.error IS NULL AND (EXISTS
                     (SELECT 1 FROM gmail_fetches AS f
                      WHERE f.credential_key = s.credential_key AND f.tries < $2 AND f.next_at <= $1)
                     OR s.relist_at <= $1 OR EXISTS
                     (SELECT 1 FROM gmail_backfills AS b
-                     WHERE b.credential_key = s.credential_key AND b.asked_at <= $1))
+                     WHERE b.credential_key = s.credential_key AND b.asked_at <= $1)))
                  ORDER BY s.poll_at LIMIT 1000"
             ),
             args![now, tries],
@@ -155,6 +155,42 @@ pub(crate) async fn next_backfill(
         args![credential, now],
     )
     .await
+}
+
+/// Conversations of an account of whose past all is known that ever will be, though nobody noted it: it is listed, or Gmail
+/// refused to, and no mail of the account is to be looked at any more, but for those that failed `tries` times.
+pub(crate) async fn pasts_to_note(conn: &mut Conn, credential: &str, tries: i64) -> Result<Vec<i64>> {
+    let rows: Vec<(i64,)> = conn
+        .all(
+            sql!(
+                "SELECT c.id FROM gmail_conversations AS c
+                 WHERE c.credential_key = $1 AND NOT c.past_read
+                    AND NOT EXISTS (SELECT 1 FROM gmail_backfills AS b WHERE b.conversation_id = c.id AND NOT b.again)
+                    AND NOT EXISTS (SELECT 1 FROM gmail_fetches AS f WHERE f.credential_key = $1 AND f.tries < $2)
+                 ORDER BY c.id LIMIT 100"
+            ),
+            args![credential, tries],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Notes whether all of a locked conversation's past is known.
+pub(crate) async fn note_past(tx: &mut Tx, conversation: i64, read: bool) -> Result<()> {
+    tx.exec(
+        sql!("UPDATE gmail_conversations SET past_read = $2 WHERE id = $1 AND past_read <> $2"),
+        args![conversation, read],
+    )
+    .await
+    .map(drop)
+}
+
+/// Whether all of a conversation's past is known.
+pub(crate) async fn is_past_read(conn: &mut Conn, conversation: i64) -> Result<bool> {
+    let row: Option<(bool,)> = conn
+        .opt(sql!("SELECT past_read FROM gmail_conversations WHERE id = $1"), args![conversation])
+        .await?;
+    Ok(row.is_some_and(|(read,)| read))
 }
 
 /// Notes how far the listing of a conversation's past has come.

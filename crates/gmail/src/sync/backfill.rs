@@ -67,6 +67,10 @@ impl Gmail {
         let ids: Vec<String> = page.messages.into_iter().map(|message| message.id).collect();
         let mut tx = self.db().begin().await?;
         self.locked(&mut tx, row).await?;
+        // Before its listing's row: whoever removes it has it in this order, too. What was removed meanwhile has no past.
+        if store::lock_conversation(&mut tx, id).await?.is_none() {
+            return Ok(true);
+        }
         // What another conversation has is looked at, too: whether it belongs into this one.
         let there = store::standing_ids(&mut tx, &row.key, id, &ids).await?;
         let new: Vec<String> = ids.into_iter().filter(|id| !there.contains(id)).collect();
@@ -81,14 +85,25 @@ impl Gmail {
                 } else {
                     syncs::repeat_backfill(&mut tx, id, now + SEARCH_LAG, now).await?;
                 }
-                // What is to follow the last mail can be said now.
-                if let Some(conversation) = store::lock_conversation(&mut tx, id).await? {
-                    self.reschedule_follow_up(&mut tx, &conversation, now).await?;
-                }
             }
         }
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Notes which pasts are known now that nothing is left to be looked at, and lets follow what is to follow their last
+    /// mails: while one was still to be read, it may have been the answer. False if there are none.
+    pub(super) async fn note_pasts(&self, row: &CredentialRow) -> Result<bool, Stop> {
+        let ids = syncs::pasts_to_note(&mut self.db().read().await?, &row.key, TRIES).await?;
+        for id in &ids {
+            let mut tx = self.db().begin().await?;
+            self.locked(&mut tx, row).await?;
+            let Some(conversation) = store::lock_conversation(&mut tx, *id).await? else { continue };
+            syncs::note_past(&mut tx, *id, true).await?;
+            self.reschedule_follow_up(&mut tx, &conversation, self.now()).await?;
+            tx.commit().await?;
+        }
+        Ok(!ids.is_empty())
     }
 }
 

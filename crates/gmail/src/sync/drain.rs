@@ -47,6 +47,11 @@ const HEAD: [&str; 14] = [
     mail::OWN_MARK,
 ];
 
+/// Whether a mail is large, or may be.
+fn is_large(message: &Message) -> bool {
+    message.size.is_none_or(|size| size > LARGE)
+}
+
 /// Why nothing came of a mail.
 pub(super) enum Trouble {
     /// Nothing comes of any other either.
@@ -117,7 +122,9 @@ impl Gmail {
         if next.first().is_none_or(|fetch| fetch.rank == Rank::Past) && self.list_past(&row).await? {
             return Ok(Looked::Past);
         }
-        let Some(head) = next.first() else { return Ok(Looked::Nothing) };
+        let Some(head) = next.first() else {
+            return Ok(if self.note_pasts(&row).await? { Looked::Past } else { Looked::Nothing });
+        };
         let (first, looked) = (way(head), if head.rank == Rank::Past { Looked::Past } else { Looked::News });
         let some = if first == Way::WholeAlone { 1 } else { next.len() };
         let some: Vec<&FetchRow> = next.iter().take(some).take_while(|fetch| way(fetch) == first).collect();
@@ -161,7 +168,7 @@ impl Gmail {
         if !self.belongs(row, fetch, head).await? {
             return Ok(());
         }
-        let large = head.size.is_none_or(|size| size > LARGE);
+        let large = is_large(head);
         mailbox.paced(1).await?;
         let place = self.room(if large { BODIES } else { 1 }).await?;
         let end = match mailbox.raw(&fetch.gmail_id).await {
@@ -225,14 +232,16 @@ impl Gmail {
             Err(Error::NotFound) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let ids: Vec<String> =
-            messages.into_iter().filter(|m| !is_hidden(&m.labels)).map(|message| message.id).collect();
+        let shown = messages.into_iter().filter(|m| !is_hidden(&m.labels));
+        let (large, small): (Vec<Message>, Vec<Message>) = shown.partition(is_large);
         let mut tx = self.db().begin().await?;
         let row = self.locked(&mut tx, row).await?;
-        let new = self.unknown(&mut tx, &row, &ids).await?;
         let at = self.now().micros();
-        // How large they are is not said.
-        fetches::queue(&mut tx, &row.key, &new, (Rank::Past, true), |n| at.saturating_add(n)).await?;
+        for (some, large) in [(small, false), (large, true)] {
+            let ids: Vec<String> = some.into_iter().map(|message| message.id).collect();
+            let new = self.unknown(&mut tx, &row, &ids).await?;
+            fetches::queue(&mut tx, &row.key, &new, (Rank::Past, large), |n| at.saturating_add(n)).await?;
+        }
         fetches::done(&mut tx, &row.key, std::slice::from_ref(&fetch.gmail_id)).await?;
         tx.commit().await?;
         Ok(())

@@ -18,6 +18,7 @@ use crate::{
     store::{
         self, ConversationRow, CredentialRow, KnownBy, LabelsRow, MessageRow, OwnSend, PartRow, StandingRow,
         fetches::{self, FetchRow, Rank},
+        syncs,
     },
 };
 
@@ -42,6 +43,16 @@ struct Place {
     reports: bool,
     /// Its author may want no more mail, though there is no conversation with them.
     may_refuse: bool,
+}
+
+/// What is known of a mail beside its head.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    Nothing,
+    /// It was read whole, and is this.
+    Read(&'a Kind),
+    /// It was read before, and stands where it belonged then.
+    Kept,
 }
 
 /// Gmail's own word is that a mail was sent. Without it an author's address of ours alone proves nothing: the form of a
@@ -75,7 +86,8 @@ impl Gmail {
         if matches!(machine, Machine::Hard(Hard::Report | Hard::Daemon | Hard::NullReturnPath)) {
             return Ok(true);
         }
-        let place = self.place_of(tx, row, (gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
+        let of = (gmail_id, head.thread_id.as_str(), head.labels.as_slice());
+        let place = self.place_of(tx, row, of, &mail, Known::Nothing).await?;
         Ok(!place.conversations.is_empty() || place.may_refuse)
     }
 
@@ -88,8 +100,8 @@ impl Gmail {
         head: &Message,
     ) -> Result<(), Trouble> {
         let mail = read_head(head)?;
-        let place =
-            self.place_of(tx, row, (&kept.gmail_id, &head.thread_id, &head.labels), &mail, None).await?;
+        let of = (kept.gmail_id.as_str(), head.thread_id.as_str(), head.labels.as_slice());
+        let place = self.place_of(tx, row, of, &mail, Known::Kept).await?;
         let conversations = lock(tx, &place.conversations).await?;
         let Some(message) = store::standing(tx, &kept.key).await? else { return Ok(()) };
         for conversation in &conversations {
@@ -107,14 +119,15 @@ impl Gmail {
         mail: &Incoming,
         past: bool,
     ) -> db::Result<()> {
-        let now = self.now();
-        if store::link_message(tx, conversation, message, now).await?
-            && let Some(name) = name_of(conversation, message, mail)
-        {
+        if !store::link_message(tx, conversation, message, self.now()).await? {
+            return Ok(());
+        }
+        if let Some(name) = name_of(conversation, message, mail) {
             store::name_counterpart(tx, conversation.id, name).await?;
         }
+        // More of the past than was known: what follows a mail of ours is said when all of that is read, too.
         if past && message.direction == Direction::Out {
-            self.reschedule_follow_up(tx, conversation, now).await?;
+            syncs::note_past(tx, conversation.id, false).await?;
         }
         Ok(())
     }
@@ -125,7 +138,7 @@ impl Gmail {
         row: &CredentialRow,
         (gmail_id, thread, labels): (&str, &str, &[String]),
         mail: &Incoming,
-        kind: Option<&Kind>,
+        known: Known<'_>,
     ) -> db::Result<Place> {
         let own = own_addresses([row]);
         let mut place = Place::default();
@@ -148,10 +161,10 @@ impl Gmail {
         let found = store::conversations_with(tx, &row.key, &others).await?;
         place.conversations.extend(found.iter().map(|row| row.id));
         place.conversations.extend(place.own.as_ref().and_then(|own| own.conversation_id));
-        if let Some(
+        if let Known::Read(
             Kind::Bounce { original_message_id: Some(original), .. }
             | Kind::Complaint { original_message_id: Some(original), .. },
-        ) = kind
+        ) = known
         {
             let by = KnownBy { message_ids: std::slice::from_ref(original), ..KnownBy::default() };
             if let Some(ours) = store::own_send(tx, &row.key, by).await? {
@@ -161,8 +174,9 @@ impl Gmail {
         }
         if !thread.is_empty() {
             // Several counterparts may share a thread. What one of them is known to have written, or was written to them
-            // alone, is none of the others' business; what nobody is known by goes to all whose thread it is.
-            let claimed = !place.conversations.is_empty();
+            // alone, is none of the others' business; what nobody is known by goes to all whose thread it is. By whom a kept
+            // one is known was seen when it was read: its head may not say it.
+            let claimed = !place.conversations.is_empty() || matches!(known, Known::Kept);
             let told = in_fields(&[&mail.from, &mail.reply_to, &mail.to, &mail.cc, &mail.bcc]);
             let all = store::conversations_of_thread(tx, &row.key, thread).await?;
             let shared = all.iter().filter(|row| !claimed || told.contains(&row.address));
@@ -199,9 +213,9 @@ impl Gmail {
             store::label_message(&mut tx, &kept.key, &json!(raw.labels).to_string()).await?;
         } else {
             self.unmask(&mut tx, &mut read).await?;
-            let kind = Some(&read.classified.kind);
-            let place =
-                self.place_of(&mut tx, &row, (id, &raw.thread_id, &raw.labels), &read.mail, kind).await?;
+            let of = (id, raw.thread_id.as_str(), raw.labels.as_slice());
+            let known = Known::Read(&read.classified.kind);
+            let place = self.place_of(&mut tx, &row, of, &read.mail, known).await?;
             // What was missed for a while is told all the same; it is the turn that finds it too old. A search may find
             // what came after the mailbox was read last before history is asked for it: that is news, too.
             let past = fetch.rank == Rank::Past

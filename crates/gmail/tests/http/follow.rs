@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::google::CREATOR;
+use testkit::google::{BRAND, CREATOR};
 
 use crate::{
     house::good,
@@ -26,6 +26,32 @@ impl Talk {
         self.house.app.run_due().await;
         self.sync().await;
         assert_eq!(self.sent().await.len(), 1);
+    }
+
+    /// A person writes in Gmail itself.
+    async fn writes_to(&self, to: &str, subject: &str) {
+        let mail = format!(
+            "From: {BRAND}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@example.com>\r\n\r\nhi"
+        );
+        let raw = data_encoding::BASE64URL_NOPAD.encode(mail.as_bytes());
+        self.house.google.as_owner(BRAND, "POST", "messages/send", json!({"raw": raw})).await;
+    }
+
+    /// A conversation with somebody else, whose goal wants a follow-up after three days, as far as its past can be read.
+    async fn another(&self, counterpart: &str) -> i64 {
+        let id = self.house.converse(&self.anna(), BRAND, counterpart).await;
+        let goal = json!({"conversation_id": id, "goal_description": "Agree on a video", "auto_reply": true,
+            "follow_up_days": [3]});
+        self.post("/goals/", goal).await;
+        self.house.app.run_due().await;
+        id
+    }
+
+    /// What was decided in a conversation.
+    async fn decided(&self, conversation: i64) -> Vec<(String, String)> {
+        let list = self.get(&format!("/decisions/?conversation_id={conversation}")).await;
+        let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+        list["results"].as_array().unwrap().iter().map(|d| (text(&d["outcome"]), text(&d["rule"]))).collect()
     }
 
     /// So many days later, and a little.
@@ -142,5 +168,64 @@ testkit::both! {
         talk.days(3).await;
         assert_eq!(talk.decisions().await, [ruled("waits", "overdue")]);
         assert_eq!((talk.replies("status=waiting").await.len(), talk.sent().await.len()), (1, 1));
+    }
+
+    /// Nothing follows a mail of the past before all of the past is read: what is still to be read may be the answer.
+    async fn only_a_past_that_is_read_is_followed_up(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let (answered, silent) = ("answered@example.org", "silent@example.org");
+        talk.writes_to(answered, "A").await;
+        talk.writes_to(silent, "B").await;
+        talk.pass(HOUR).await;
+        let answer = talk.deliver(json!({"from": answered, "subject": "Re: A", "text": "Yes, gladly."})).await;
+        talk.days(10).await;
+        let in_path = answer.replace('_', "%5F").replace('-', "%2D");
+        talk.house.google.fault(json!({"path": format!("messages/{in_path}$"), "status": 500, "times": 2})).await;
+        let (answered, silent) = (talk.another(answered).await, talk.another(silent).await);
+        let count = |id: i64| {
+            let talk = &talk;
+            async move { talk.get(&format!("/conversations/{id}/")).await["message_count"].clone() }
+        };
+        assert_eq!((count(answered).await, count(silent).await), (json!(1), json!(1)));
+        assert!(talk.decided(answered).await.is_empty() && talk.decided(silent).await.is_empty());
+        for _ in 0..2 {
+            talk.pass(Duration::from_secs(180)).await;
+            talk.sync().await;
+        }
+        assert_eq!(count(answered).await, 2);
+        talk.days(4).await;
+        assert!(talk.decided(answered).await.is_empty());
+        assert_eq!(talk.decided(silent).await, [ruled("waits", "overdue")]);
+    }
+
+    /// What turns up of a past that was read is weighed with all else that turns up.
+    async fn more_of_the_past(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let other = "other@example.org";
+        talk.writes_to(other, "A").await;
+        talk.days(10).await;
+        // Gmail's search does not know it yet.
+        let nothing = json!({"path": "messages$", "query": "other%40", "status": 200, "times": 2,
+            "body": {"resultSizeEstimate": 0}});
+        talk.house.google.fault(nothing).await;
+        let id = talk.another(other).await;
+        talk.days(1).await;
+        assert_eq!(talk.get(&format!("/conversations/{id}/")).await["message_count"], 1);
+        assert_eq!(talk.decided(id).await, [ruled("waits", "overdue")]);
+    }
+
+    /// A past that Gmail refuses to search for does not keep what is written from then on from being followed up.
+    async fn without_a_past(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let refused = json!({"path": "messages$", "query": "other%40", "status": 400, "reason": "invalidArgument",
+            "times": 50});
+        talk.house.google.fault(refused).await;
+        let id = talk.another("other@example.org").await;
+        talk.writes_to("other@example.org", "A").await;
+        talk.sync().await;
+        let shown = talk.get(&format!("/conversations/{id}/")).await;
+        assert_eq!((&shown["backfilled"], &shown["message_count"]), (&json!(false), &json!(1)));
+        talk.days(3).await;
+        assert_eq!(talk.decided(id).await, [ruled("sent", "all_passed")]);
     }
 }

@@ -97,6 +97,8 @@ testkit::both! {
         rig.deliver_mail(json!({"raw": mail("agent@talents.example", "", "B")})).await;
         rig.sync().await;
         let lists = rig.calls("/threads/").await;
+        // Google's times go on with each call; ours stand.
+        rig.pass(std::time::Duration::from_secs(60)).await;
         rig.conversation().await;
         assert_eq!(rig.subjects(1).await, ["A", "Rates for a collab"]);
         assert!(rig.stored(1).await.iter().all(|(.., past)| *past));
@@ -122,5 +124,64 @@ testkit::both! {
         assert_eq!(rig.subjects(2).await, ["A"], "a copy of what somebody else wrote is not theirs");
         assert_eq!(rig.sums(2).await.2.as_deref(), Some("Other One"));
         assert_eq!(rig.stored(1).await.len(), 3, "and each is stored once");
+    }
+
+    /// A report of a mail's return is of that mail's conversation alone, also when it is looked at once more.
+    async fn a_bounce_in_a_shared_thread(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation_with(1, CREATOR).await;
+        rig.conversation_with(2, OTHER).await;
+        rig.sync().await;
+        let mut tx = rig.house.app.system.db.begin().await.unwrap();
+        tx.exec(
+            db::sql!(
+                "INSERT INTO gmail_outbox (id, user_id, credential_key, conversation_id, fingerprint, source, state,
+                    message_id, envelope, due_at, created_at, updated_at, dispatch_no, fence, lookups, sends)
+                 VALUES ('gout_1', 'u', $1, 1, $2, 'person', 'sending', 'A@example.com', '{}', 0, 0, 0, 0, 0, 0, 0)"
+            ),
+            db::args![&rig.key, vec![1u8]],
+        ).await.unwrap();
+        tx.commit().await.unwrap();
+        let thread = sent(&rig, &format!("{CREATOR}, {OTHER}"), "A").await;
+        let bounce = format!(
+            "From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\r\nTo: {BRAND}\r\nSubject: Undelivered\r\n\
+             MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nno such user\r\n--b\r\n\
+             Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x.example\r\n\r\n\
+             Final-Recipient: rfc822; gone@x.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\n\
+             Content-Type: message/rfc822\r\n\r\nMessage-ID: <A@example.com>\r\nSubject: A\r\n\r\nhi\r\n--b--\r\n"
+        );
+        rig.deliver_mail(json!({"raw": bounce, "threadId": thread})).await;
+        rig.sync().await;
+        let subjects = || async { (rig.subjects(1).await, rig.subjects(2).await) };
+        let before = subjects().await;
+        assert_eq!(before.0, ["A", "Rates for a collab", "Undelivered"]);
+        assert_eq!(before.1, ["A"]);
+        rig.house.google.history_floor(BRAND).await;
+        rig.pass(std::time::Duration::from_secs(3600)).await;
+        assert_eq!(subjects().await, before);
+    }
+
+    /// Of a thread's mails only the large ones are read one by one.
+    async fn a_thread_of_mails_of_all_sizes(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        let thread = rig.house.google.as_owner(BRAND, "GET", "messages/msg_seed1", json!(null)).await["threadId"].clone();
+        let agent = "agent@talents.example";
+        let large = mail(agent, "", "B") + &("x".repeat(76) + "\r\n").repeat(7 * 1024 * 1024 / 78);
+        let mut ids = Vec::new();
+        for raw in [mail(agent, "", "A"), large] {
+            let id = rig.deliver_mail(json!({"raw": raw, "threadId": thread})).await;
+            let path = format!("messages/{}$", id.replace('_', "%5F").replace('-', "%2D"));
+            rig.house.google.fault(json!({"path": path, "query": "format=raw", "status": 500})).await;
+            ids.push(id);
+        }
+        rig.conversation().await;
+        let mut conn = rig.house.app.system.db.read().await.unwrap();
+        let waiting: Vec<(String, bool)> =
+            conn.all(db::sql!("SELECT gmail_id, large FROM gmail_fetches ORDER BY large"), db::args![]).await.unwrap();
+        drop(conn);
+        assert_eq!(waiting, [(ids[0].clone(), false), (ids[1].clone(), true)]);
+        rig.pass(std::time::Duration::from_secs(61)).await;
+        assert_eq!(rig.subjects(1).await, ["A", "B", "Rates for a collab"]);
     }
 }

@@ -186,6 +186,8 @@ testkit::both! {
         let (count, last, ..) = rig.sums(1).await;
         assert_eq!(count, 2);
         owner("POST", format!("messages/{b}/untrash"), json!({})).await;
+        // Google's times go on with each call; ours stand.
+        rig.pass(Duration::from_secs(60)).await;
         rig.sync().await;
         let back: Vec<_> = rig.stored(1).await.into_iter().filter(|(id, ..)| *id == b).collect();
         assert!(back.len() == 1 && back[0].3, "{back:?}");
@@ -353,6 +355,40 @@ testkit::both! {
         rig.deliver("A").await;
         rig.sync().await;
         assert_eq!(rig.subjects(2).await.len(), 2);
+    }
+
+    /// A conversation is removed while Gmail is asked for its past: nothing more is read for it.
+    async fn removed_while_its_past_is_listed(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation_with(1, CREATOR).await;
+        rig.house.google.fault(json!({"path": "messages$", "query": "creator%40", "delayMs": 500})).await;
+        let remove = async {
+            while rig.calls("creator%40").await == 0 {}
+            rig.house.delete("/conversations/1/", &rig.anna).await
+        };
+        let (removed, ()) = tokio::join!(remove, rig.sync());
+        good(&removed);
+        assert_eq!(rig.calls("format=raw").await, 0);
+        let health = rig.health().await;
+        assert!(health["waiting"] == 0 && health["sync_error"].is_null() && health["last_sync"].is_string(), "{health}");
+    }
+
+    /// An account that Gmail refuses to read is left alone until it is polled, whatever waits there.
+    async fn a_refused_account_is_not_asked_at_once(t) {
+        let Some(rig) = Rig::new(t).await else { return };
+        rig.conversation_with(1, CREATOR).await;
+        rig.house.google.fault(json!({"path": "history", "status": 403, "reason": "domainPolicy", "times": 50})).await;
+        rig.sync().await;
+        assert!(rig.health().await["sync_error"].is_string());
+        let calls = rig.calls("/gmail/v1/").await;
+        for _ in 0..5 {
+            rig.pass(Duration::from_secs(60)).await;
+        }
+        assert_eq!(rig.calls("/gmail/v1/").await, calls);
+        rig.house.google.clear_faults().await;
+        rig.pass(Duration::from_secs(600)).await;
+        assert_eq!(rig.subjects(1).await.len(), 1);
+        assert!(rig.health().await["sync_error"].is_null());
     }
 
     /// Large mails are taken in, one by one: those of the past are known by a search, new ones by their heads.
