@@ -15,34 +15,32 @@ use crate::{
     sync::is_hidden,
 };
 
+/// What stands against a mail that nobody looked at.
+pub(crate) enum Against {
+    /// Rule and reason.
+    Never(&'static str, String),
+    /// The same, but a person may want it all the same.
+    Unseen(&'static str, String),
+    /// Not before then.
+    Later(Timestamp, String),
+}
+
 /// A mail that nobody looked at, where it would stand.
 pub(crate) struct Unasked {
     /// Gmail's thread.
     pub(crate) thread: String,
     /// When the mail came, or went, that it follows.
     answered_at: Timestamp,
-    reply: ReplyRow,
 }
 
 impl Gmail {
-    /// Whether a mail that nobody looks at may still leave: asked just before it does. The reason if not, which is put on
-    /// record.
-    pub(crate) async fn still_right(
-        &self,
-        _credential: &CredentialRow,
-        outbox_id: &str,
-    ) -> Result<Option<String>> {
-        let now = self.now();
+    /// Whether a mail that nobody looks at may still leave: asked just before it does.
+    pub(crate) async fn still_right(&self, outbox_id: &str) -> Result<Option<Against>> {
         let mut conn = self.db().read().await?;
-        let Some(reply) = store::reply_of_send(&mut conn, outbox_id).await? else {
-            return Ok(Some("no proposal stands behind it".to_owned()));
-        };
-        let Some((rule, reason)) = self.against(&mut conn, &reply, now).await? else { return Ok(None) };
-        drop(conn);
-        let mut tx = self.db().begin().await?;
-        self.note_taken_back(&mut tx, &reply, outbox_id, (rule, &reason)).await?;
-        tx.commit().await?;
-        Ok(Some(reason))
+        match store::reply_of_send(&mut conn, outbox_id).await? {
+            Some(reply) => self.against(&mut conn, &reply, self.now()).await,
+            None => Ok(Some(Against::Never("gone", "no proposal stands behind it".to_owned()))),
+        }
     }
 
     /// Puts on record why a mail does not leave after all.
@@ -77,7 +75,7 @@ impl Gmail {
         let Some(reply) = store::reply_of_send(&mut conn, outbox_id).await? else { return Ok(None) };
         let Some(key) = &reply.based_on else { return Ok(None) };
         let answered = store::message(&mut conn, key).await?;
-        Ok(answered.map(|m| Unasked { thread: m.thread_id, answered_at: m.received_at, reply }))
+        Ok(answered.map(|m| Unasked { thread: m.thread_id, answered_at: m.received_at }))
     }
 
     /// Whether Gmail has something in the thread, since the mail that is answered, that is neither known here nor ours.
@@ -102,27 +100,10 @@ impl Gmail {
         Ok(false)
     }
 
-    /// The thread is not there any more: whoever deleted it wants nothing more to stand in it.
-    pub(crate) async fn thread_gone(&self, unasked: &Unasked, outbox_id: &str) -> Result<&'static str> {
-        let reason = "its thread was deleted in the mailbox";
-        let mut tx = self.db().begin().await?;
-        self.note_taken_back(&mut tx, &unasked.reply, outbox_id, ("thread_gone", reason)).await?;
-        tx.commit().await?;
-        Ok(reason)
-    }
-
     /// What stands against a mail by now.
-    async fn against(
-        &self,
-        conn: &mut Conn,
-        reply: &ReplyRow,
-        now: Timestamp,
-    ) -> Result<Option<(&'static str, String)>> {
-        let against = |rule, reason: &str| Ok(Some((rule, reason.to_owned())));
+    async fn against(&self, conn: &mut Conn, reply: &ReplyRow, now: Timestamp) -> Result<Option<Against>> {
+        let against = |rule, reason: &str| Ok(Some(Against::Never(rule, reason.to_owned())));
         let config = &self.0.config.replies;
-        if now.since(reply.created_at) > config.max_age {
-            return against("too_old", "it could not leave for too long");
-        }
         let Some(message) = reply.based_on.clone() else { return against("gone", "it answers no mail") };
         let conversation = store::conversation(conn, &reply.user_id, reply.conversation_id).await?;
         let topic = Topic {
@@ -148,16 +129,26 @@ impl Gmail {
             None => Lead::Nothing,
         };
         if case.snapshot.mode != AutoReply::On {
-            return against("switched_off", "automatic replies are switched off");
+            return Ok(Some(Against::Unseen(
+                "switched_off",
+                "automatic replies are switched off".to_owned(),
+            )));
         }
         case.snapshot.counts.last_in_thread = None;
+        let too_old = now.since(reply.created_at) > config.max_age;
         Ok(match still(&case.snapshot, config) {
-            Ruling::Yes => None,
-            Ruling::No(rule, reason) | Ruling::Waits(rule, reason) => Some((rule, reason)),
-            Ruling::Later(_) if case.snapshot.away_until.is_some_and(|until| until.plus(days(1)) > now) => {
-                Some(("away", "the counterpart is away".to_owned()))
+            Ruling::No(rule, reason) => Some(Against::Never(rule, reason)),
+            Ruling::Waits(rule, reason) => Some(Against::Unseen(rule, reason)),
+            Ruling::Yes | Ruling::Later(_) if too_old => {
+                Some(Against::Unseen("too_old", "it could not leave for too long".to_owned()))
             }
-            Ruling::Later(_) => Some(("over_cap", "too many mails went out by themselves".to_owned())),
+            Ruling::Yes => None,
+            Ruling::Later(until) => {
+                let away = case.snapshot.away_until.is_some_and(|until| until.plus(days(1)) > now);
+                let why =
+                    if away { "the counterpart is away" } else { "too many mails went out by themselves" };
+                Some(Against::Later(until, why.to_owned()))
+            }
         })
     }
 }

@@ -103,6 +103,27 @@ testkit::both! {
         assert_eq!(talk.sent().await.len(), 1);
     }
 
+    /// An absence that is told of while a follow-up waits to leave puts it off; what is put off for long a person looks at.
+    async fn an_absence_at_the_last_moment(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({"follow_up_days": [3]})).await;
+        talk.write_first().await;
+        while talk.outbox().await.len() < 2 {
+            talk.pass(DAY / 4).await;
+        }
+        let away = json!({"Auto-Submitted": "auto-replied"});
+        talk.hears_with("I am out of office until 2028-01-25.", away).await;
+        assert_eq!(talk.outbox().await[1], ruled("follow_up", "held"));
+        talk.pass(2 * DAY).await;
+        assert_eq!((talk.sent().await.len(), talk.outbox().await[1].1.as_str()), (1, "held"));
+        let waits = talk.get("/outbox/?state=held").await["results"][0].clone();
+        assert!(waits["waiting_reason"].as_str().is_some_and(|why| why.contains("away")), "{waits}");
+        talk.days(12).await;
+        assert_eq!((talk.sent().await.len(), talk.outbox().await[1].1.as_str()), (1, "cancelled"));
+        assert_eq!(talk.last_decision().await, ruled("no", "too_old"));
+        assert_eq!(talk.replies("status=waiting").await.len(), 1);
+    }
+
     /// Whoever is away is not reminded before they are back; an absence is no answer.
     async fn an_absence_puts_them_off(t) {
         let Some(talk) = Talk::new(t).await else { return };

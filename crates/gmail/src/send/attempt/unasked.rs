@@ -10,6 +10,7 @@ use super::{LAG, Leaving, RECONNECT, Refusal};
 use crate::{
     Gmail,
     model::{SendState, Source},
+    replies::Against,
     store::{self, Ending, Waiting},
 };
 
@@ -20,16 +21,24 @@ impl Gmail {
         if !matches!(row.source, Source::AutoReply | Source::FollowUp) {
             return Ok(None);
         }
-        if let Some(reason) = self.still_right(&mail.credential, &row.id).await? {
-            return self.take_back(mail, &reason).await.map(Some);
+        match self.still_right(&row.id).await? {
+            None => {}
+            Some(Against::Later(until, reason)) => return self.wait(mail, until, reason).await.map(Some),
+            Some(Against::Never(rule, reason)) => {
+                return self.take_back(mail, (rule, &reason), false).await.map(Some);
+            }
+            Some(Against::Unseen(rule, reason)) => {
+                return self.take_back(mail, (rule, &reason), true).await.map(Some);
+            }
         }
         let Some(unasked) = self.unasked(&row.id).await? else { return Ok(None) };
         match self.mailbox(&mail.credential).thread(&unasked.thread, Format::Minimal).await {
             Ok(thread) if !self.has_news(&mail.credential, &unasked, &thread).await? => Ok(None),
             Ok(_) => self.read_first(mail).await.map(Some),
             Err(Error::NotFound) => {
-                let reason = self.thread_gone(&unasked, &row.id).await?;
-                self.take_back(mail, reason).await.map(Some)
+                // Whoever deleted it wants nothing more to stand in it.
+                let why = ("thread_gone", "its thread was deleted in the mailbox");
+                self.take_back(mail, why, false).await.map(Some)
             }
             Err(error) => {
                 let (until, why) = match self.refusal(mail, error).await? {
@@ -42,10 +51,27 @@ impl Gmail {
         }
     }
 
-    async fn take_back(&self, mail: &Leaving<'_>, reason: &str) -> Result<Outcome, Problem> {
+    /// Takes a mail back, which is on record; whether a person may send it all the same.
+    async fn take_back(
+        &self,
+        mail: &Leaving<'_>,
+        (rule, reason): (&'static str, &str),
+        waits: bool,
+    ) -> Result<Outcome, Problem> {
+        let id = &mail.row.id;
         let mut tx = self.db().begin().await?;
+        if let Some(conversation) = mail.row.conversation_id {
+            store::lock_conversation(&mut tx, conversation).await?;
+        }
         let ending = Ending { state: SendState::Cancelled, code: "not_right", reason, in_doubt: false };
-        store::end_held(&mut tx, &mail.row.id, ending, self.now()).await?;
+        if store::end_held(&mut tx, id, ending, self.now()).await? {
+            if let Some(reply) = store::reply_of_send(&mut tx, id).await? {
+                self.note_taken_back(&mut tx, &reply, id, (rule, reason)).await?;
+            }
+            if waits {
+                store::reopen_replies_of(&mut tx, std::slice::from_ref(id)).await?;
+            }
+        }
         tx.commit().await?;
         Ok(Outcome::Done(reason.to_owned()))
     }
