@@ -24,6 +24,8 @@ struct Patterns {
     share: Regex,
     /// `8折`
     reduced: Regex,
+    /// `my rate is 900`, `2k`, `900 per video`: what is asked for, in whatever currency.
+    asked: Regex,
 }
 
 const NUMBER: &str = r"(\d[\d,]*(?:\.\d+)?)";
@@ -54,6 +56,9 @@ static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(|| {
             r"(?i){percent}[^.!?。！？\n]{{0,20}}(?:{share})|(?:{share})[^.!?。！？\n]{{0,20}}?{percent}"
         ))?,
         reduced: Regex::new(r"(\d(?:\.\d)?)\s?折")?,
+        asked: Regex::new(&format!(
+            r"(?i)(?:\b(?:rates?|fees?|prices?|quote|charge|costs?|budget|ask(?:ing)? for)\b|报价|价格|费用|收费|要价|稿费)[^.!?。！？\n]{{0,24}}?{NUMBER}\s?{UNIT}|{NUMBER}\s?{UNIT}\s?(?:\b(?:per|each|an?)\b|/|每|一)\s?(?:video|post|reel|stor|piece|month|week|day|hour|条|篇|个|次|天|月)|{NUMBER}\s?((?:k|million|thousand|grand)\b|百万|万|千)|([一二两三四五六七八九十百]+[万千])"
+        ))?,
     })
 });
 
@@ -64,6 +69,30 @@ pub fn names_new_amount(text: &str, given: &[&str]) -> bool {
     let Ok(p) = PATTERNS.as_ref() else { return true };
     let given = amounts_of(p, &given.join("\n"));
     amounts_of(p, text).iter().any(|amount| !given.contains(amount))
+}
+
+/// Whether a text seems to ask for an amount, with a currency or without, whose number none of the texts names.
+#[must_use]
+pub fn asks_for_new_amount(text: &str, given: &[&str]) -> bool {
+    let Ok(p) = PATTERNS.as_ref() else { return true };
+    let given = given.join("\n").to_lowercase();
+    let mut known = numbers_of(&given);
+    known.extend(amounts_of(p, &given).into_iter().map(|amount| amount.value));
+    known.extend(asked_in(p, &given));
+    asked_in(p, text).iter().any(|number| !known.contains(number))
+}
+
+fn asked_in(p: &Patterns, text: &str) -> Vec<String> {
+    let number = |c: Captures<'_>| {
+        let of = |at: usize, unit: usize| c.get(at).map(|n| times(&plain(n.as_str()), word(&c, unit)));
+        of(1, 2).or_else(|| of(3, 4)).or_else(|| of(5, 6)).or_else(|| c.get(7).map(|n| n.as_str().to_owned()))
+    };
+    p.asked.captures_iter(text).filter_map(number).collect()
+}
+
+/// All numbers of a text, in digits.
+fn numbers_of(text: &str) -> HashSet<String> {
+    text.split(|c: char| !c.is_ascii_digit() && !",.".contains(c)).map(plain).collect()
 }
 
 /// Where the amounts of money and the shares of a text are. Where the patterns cannot be had there is one: all of it.
@@ -78,8 +107,7 @@ pub fn amounts(text: &str) -> Vec<Range<usize>> {
 pub(crate) fn names_new_number(text: &str, given: &[&str]) -> bool {
     let Ok(p) = PATTERNS.as_ref() else { return true };
     let given = given.join("\n").to_lowercase();
-    let numbers: HashSet<String> =
-        given.split(|c: char| !c.is_ascii_digit() && !",.".contains(c)).map(plain).collect();
+    let numbers = numbers_of(&given);
     let named = amounts_of(p, &given);
     amounts_of(p, text).into_iter().any(|amount| {
         let spelled = amount.currency.is_empty() && given.contains(&amount.value);
@@ -247,6 +275,19 @@ mod tests {
             [("$1.5k", "1500 dollars"), ("$1.5m", "1500000 USD"), ("$1-2k", "$1000, $2000"), ("3万", "")]
         {
             assert!(!names_new_amount(one, &[other]), "{one} is {other}");
+        }
+        for (text, asks) in [
+            ("My rate is 900 per video", false),
+            ("My rate is 901 per video", true),
+            ("My fee is 1,200.", true),
+            ("I charge 2k for that", true),
+            ("报价2万", true),
+            ("两万一条", true),
+            ("1500 per post", true),
+            ("3千", false),
+            ("I made 3 videos in 2026, on 5 channels.", false),
+        ] {
+            assert_eq!(asks_for_new_amount(text, &given), asks, "{text}");
         }
         let text = "500 USD, or five hundred dollars, or 10% commission in 3 days";
         let found: Vec<&str> = amounts(text).into_iter().filter_map(|at| text.get(at)).collect();

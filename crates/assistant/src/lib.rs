@@ -43,7 +43,7 @@ use kernel::Clock;
 use tokio::sync::mpsc;
 
 pub use address::{is_near, read_base_url};
-pub use amounts::{amounts, names_new_amount};
+pub use amounts::{amounts, asks_for_new_amount, names_new_amount};
 pub use check::{Foreign, foreign, links};
 pub use config::{Caps, Config, LONGEST_TIMEOUT, Privacy, Protocol, Provider, Secret};
 pub use guard::{is_suspicious, sanitize};

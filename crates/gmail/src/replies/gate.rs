@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use assistant::{Foreign, GoalProgress, Sentiment, SuggestedReply, foreign, links, names_new_amount};
+use assistant::{
+    Foreign, GoalProgress, Sentiment, SuggestedReply, asks_for_new_amount, foreign, links, names_new_amount,
+};
 
 use super::private::reveals;
 
@@ -197,7 +199,8 @@ pub(crate) fn consents(p: &Proposal) -> Option<(&'static str, String)> {
     let word = word.or((p.suggested.goal_progress == GoalProgress::Reached).then_some("goal reached"))?;
     let ours = p.said.iter().filter(|text| !p.theirs.contains(text));
     let given: Vec<&str> = p.ground.iter().chain(ours).map(String::as_str).collect();
-    names_new_amount(&p.theirs.join("\n"), &given)
+    let theirs = p.theirs.join("\n");
+    (names_new_amount(&theirs, &given) || asks_for_new_amount(&theirs, &given))
         .then(|| ("money", format!("it may agree («{word}») to an amount that the other side named")))
 }
 
@@ -355,6 +358,7 @@ mod tests {
         assert_eq!(rule("Let's do it!", "I charge 900$."), Some("money"));
         assert_eq!(rule("Deal! Shall we start in March?", "I charge 900 USD."), Some("money"));
         assert_eq!(rule("没问题，三月见。", "我的报价是2万元。"), Some("money"));
+        assert_eq!(rule("Sounds good!", "My rate is 2000 per video."), Some("money"));
         assert_eq!(rule("Deal! Shall we start in March?", "I charge 500 USD."), None);
         assert_eq!(rule("Let me ask my team.", "I charge 900 USD."), None);
         for text in ["We pay USD 900.", "We pay $500k.", "500欧元", "five hundred dollars"] {

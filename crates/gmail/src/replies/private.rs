@@ -35,9 +35,14 @@ const LIMITS: [&str; 18] = [
 
 /// What an answer tells of its owner's private texts; `None`: nothing. What both sides have `said` is no secret any more.
 pub(super) fn reveals(text: &str, private: &[String], said: &[String]) -> Option<String> {
-    let mut repeated = runs(text);
-    repeated.retain(|run| private.iter().any(|text| runs(text).contains(run)));
-    if let Some(run) = repeated.into_iter().find(|run| !said.iter().any(|text| runs(text).contains(run))) {
+    let runs_of = |texts: &[String]| texts.iter().flat_map(|text| runs(text)).collect::<HashSet<_>>();
+    let secret = runs_of(private);
+    let mut repeated: Vec<Vec<String>> = runs(text).into_iter().filter(|run| secret.contains(run)).collect();
+    if !repeated.is_empty() {
+        let known = runs_of(said);
+        repeated.retain(|run| !known.contains(run));
+    }
+    if let Some(run) = repeated.first() {
         return Some(format!("it repeats words of the goal or its instructions («{}»)", run.join(" ")));
     }
     let limit = limit(&text.to_lowercase(), private)?;

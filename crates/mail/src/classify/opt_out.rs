@@ -74,7 +74,7 @@ const UNLESS: [&str; 10] = [
     r"(不要|别|不用|不|没有|没|未)(给我|把我)?(退订|取消订阅)",
     r"(如果|若|要是|除非|否则|不然)",
     // What tools write below the mails of their customers.
-    r"\b(if|should) you('d| would)? (no longer|do not|don't|dont|like|wish|want|prefer|rather)\b|^to (unsubscribe|opt[ -]out|stop receiving|be removed|manage)\b",
+    r"\b(if|should) you('d| would)? (no longer|do not|don't|dont|like|wish|want|prefer|rather)\b.{0,40}\b(receiv\w+|hear|get|be contacted|unsubscribe|opt|stop|mails?|e-?mails?)\b|^to (unsubscribe|opt[ -]out|stop receiving|be removed|manage)\b",
     r"\bclick\b|\b(use|follow|visit) (this|the) link\b|(点击|点此|请按|链接|按钮)",
     r"(改发|改用|换成|新邮箱|新地址|另一个邮箱|别的邮箱|直接发|发到|微信联系|打电话|晚上|周末)",
     r"(客户|用户|他们|顾客|订阅者|users?|customers?|subscribers?|recipients?|people) (can|may|to|could|will)? ?(unsubscribe|opt|退订)",
@@ -231,6 +231,8 @@ mod tests {
             "不要再骚扰我们了",
             "I would be grateful if you could remove me from your list.",
             "I would like to unsubscribe.",
+            "If you don't quit emailing me I will report you as spam.",
+            "Please remove me from your list, if you don't mind.",
         ] {
             assert!(is_opt_out("Re: offer", text), "{text}");
         }
