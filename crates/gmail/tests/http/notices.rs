@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use serde_json::json;
+use testkit::app::settings::Settings;
 
 use crate::{
     house::good,
-    post_office::{mail_to_li, office},
+    post_office::{mail_to_li, office, office_with},
     talk::{Talk, field},
 };
 
@@ -44,6 +46,32 @@ testkit::both! {
         }
         let bad = talk.house.get("/decisions/?outcome=maybe", &talk.anna()).await;
         crate::house::refused(&bad, 400, &["outcome"]);
+    }
+
+    /// Where addresses are to be verified, only to one that is: anybody may register with anybody's.
+    async fn to_verified_addresses_alone(t) {
+        let verify = |settings: &mut Settings| settings.verify_email = true;
+        let Some((house, anna)) = office_with(t, verify).await else { return };
+        let fail = |subject: &'static str| {
+            let (house, anna) = (&house, &anna);
+            async move {
+                let mail = mail_to_li(json!({"hold_seconds": 60, "subject": subject}));
+                let held = house.hold(anna, mail).await;
+                let refused = json!({"path": "/messages/send", "status": 403, "reason": "domainPolicy", "times": 1});
+                house.google.fault(refused).await;
+                house.pass(Duration::from_secs(3600)).await;
+                house.app.run_due().await;
+                assert_eq!(house.out(anna, &held.body["outbox_id"]).await["state"], "failed");
+                house.app.run_due().await;
+                house.app.mails_to(&anna.email)
+            }
+        };
+        let [confirm] = fail("Before").await.try_into().unwrap();
+        let token = json!({"token": confirm.token()});
+        let verified = house.app.call(Method::POST, "/auth/verify-email", None, Some(token)).await;
+        assert_eq!(verified.status, 200, "{}", verified.body);
+        let mails = fail("After").await;
+        assert!(mails.len() == 2 && mails.iter().any(|mail| mail.text.contains("After")));
     }
 
     /// When the mail has left that reaches it.
