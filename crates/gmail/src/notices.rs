@@ -14,8 +14,8 @@ pub(crate) enum News<'a> {
     GrantEnded { account: &'a str },
     /// A proposal waits for a person, which none did in the conversation before.
     Waits { conversation: i64, with: &'a str, why: &'a str },
-    /// A goal is reached.
-    Reached { goal: i64, with: &'a str, description: &'a str },
+    /// A goal is reached, by this reply.
+    Reached { goal: i64, reply: i64, with: &'a str, description: &'a str },
     /// A mail will not leave.
     Failed { credential: &'a str, outbox: &'a str, to: &'a str, subject: &'a str, why: &'a str },
 }
@@ -26,7 +26,8 @@ impl News<'_> {
         match self {
             Self::GrantEnded { .. } => format!("grant_ended/{}", kernel::id::new("m", now)),
             Self::Waits { conversation, .. } => format!("outreach/waits/{conversation}"),
-            Self::Reached { goal, .. } => format!("outreach/reached/{goal}"),
+            // It may be opened again, and reached again.
+            Self::Reached { goal, reply, .. } => format!("outreach/reached/{goal}/{reply}"),
             Self::Failed { credential, .. } => {
                 format!("outreach/failed/{credential}/{}", now.seconds().div_euclid(AN_HOUR))
             }

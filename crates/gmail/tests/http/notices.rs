@@ -84,6 +84,13 @@ testkit::both! {
         talk.pass(Duration::from_secs(61)).await;
         assert_eq!(talk.get("/goals/1/").await["progress"], "reached");
         assert_eq!(talk.was_told("A goal is reached").await, 1);
+        // Opened again, it may be reached again.
+        good(&talk.house.patch("/goals/1/", &talk.anna(), json!({"progress": "open"})).await);
+        talk.pass(Duration::from_secs(3600)).await;
+        talk.hears("And April is fine as well!").await;
+        talk.pass(Duration::from_secs(61)).await;
+        assert_eq!(talk.get("/goals/1/").await["progress"], "reached");
+        assert_eq!(talk.was_told("A goal is reached").await, 2);
     }
 
     /// Of what fails later; who waits for the answer of the call has it there.
