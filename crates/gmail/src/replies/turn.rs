@@ -201,7 +201,7 @@ impl Gmail {
             (Ruling::Waits(rule, reason), Some(found)) => {
                 if !store::has_waited(&mut tx, topic.conversation).await? {
                     let with = &case.conversation.counterpart;
-                    let news = News::Waits { conversation: topic.conversation, with, why: &reason };
+                    let news = News::Waits { conversation: topic.conversation, with, rule };
                     notices::tell(&mut tx, &topic.user, news, now).await?;
                 }
                 self.leave_waiting(&mut tx, found, (Decided::Waits, rule, reason), now).await?

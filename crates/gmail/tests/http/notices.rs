@@ -48,6 +48,21 @@ testkit::both! {
         crate::house::refused(&bad, 400, &["outcome"]);
     }
 
+    /// What the assistant wrote, and links that others chose, are not in it: they are with the decisions.
+    async fn in_our_own_words(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({})).await;
+        talk.brain.says(json!({"needs_human": "YES", "reason": "Pay at https://evil.example/pay today"}));
+        talk.hears("Pay today?").await;
+        assert_eq!(talk.last_decision().await, ("waits".to_owned(), "needs_human".to_owned()));
+        assert_eq!(talk.was_told("waits for your approval").await, 1);
+        let told = talk.house.app.mails_to(&talk.anna().email);
+        assert!(told.iter().all(|mail| !mail.text.contains("evil.example")));
+        assert!(told.iter().any(|mail| mail.text.contains("asks for a person") && mail.text.contains("由您处理")));
+        let decided = talk.get("/decisions/?rule=needs_human").await;
+        assert!(decided["results"][0]["reason"].as_str().unwrap().contains("evil.example"), "{decided}");
+    }
+
     /// Where addresses are to be verified, only to one that is: anybody may register with anybody's.
     async fn to_verified_addresses_alone(t) {
         let verify = |settings: &mut Settings| settings.verify_email = true;
