@@ -7,7 +7,7 @@ use accounts::Notice;
 use db::{Result, Tx};
 use kernel::Timestamp;
 
-/// So long after a failure the account's next ones are not told again, seconds.
+/// Of what happens to an account within so long, the first of its kind is told, seconds.
 const AN_HOUR: i64 = 3600;
 /// So much is told of a text that somebody wrote, in characters.
 const A_LINE: usize = 100;
@@ -18,7 +18,7 @@ pub(crate) enum News<'a> {
     /// Google ended the access to an account of this address.
     GrantEnded { account: &'a str },
     /// A proposal waits for a person, which none did in the conversation before.
-    Waits { conversation: i64, with: &'a str, rule: &'static str },
+    Waits { credential: &'a str, with: &'a str, rule: &'static str },
     /// A goal is reached, by this reply.
     Reached { goal: i64, reply: i64, with: &'a str, description: &'a str },
     /// A mail will not leave.
@@ -28,14 +28,13 @@ pub(crate) enum News<'a> {
 impl News<'_> {
     /// What is told once.
     fn about(&self, now: Timestamp) -> String {
+        let hour = now.seconds().div_euclid(AN_HOUR);
         match self {
             Self::GrantEnded { .. } => format!("grant_ended/{}", kernel::id::new("m", now)),
-            Self::Waits { conversation, .. } => format!("outreach/waits/{conversation}"),
+            Self::Waits { credential, .. } => format!("outreach/waits/{credential}/{hour}"),
             // It may be opened again, and reached again.
             Self::Reached { goal, reply, .. } => format!("outreach/reached/{goal}/{reply}"),
-            Self::Failed { credential, .. } => {
-                format!("outreach/failed/{credential}/{}", now.seconds().div_euclid(AN_HOUR))
-            }
+            Self::Failed { credential, .. } => format!("outreach/failed/{credential}/{hour}"),
         }
     }
 
@@ -56,9 +55,10 @@ impl News<'_> {
                 (
                     "有一封回复等待您确认 / A reply waits for your approval",
                     format!(
-                        "与 {with} 的往来中有一封回复等待您确认，原因：{zh}。同一会话中之后的待确认回复不再另行通知。\n\
+                        "与 {with} 的往来中有一封回复等待您确认，原因：{zh}。同一会话中之后的待确认回复、一小时内其他会话的待确认回复\
+                         不再另行通知，请查看审批队列。\n\
                          In the conversation with {with} a reply waits for your approval: {en}. You are not told of later \
-                         ones in this conversation."
+                         ones in this conversation, nor of other conversations within the hour: see the approval queue."
                     ),
                 )
             }

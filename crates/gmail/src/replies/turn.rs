@@ -200,8 +200,8 @@ impl Gmail {
             }
             (Ruling::Waits(rule, reason), Some(found)) => {
                 if !store::has_waited(&mut tx, topic.conversation).await? {
-                    let with = &case.conversation.counterpart;
-                    let news = News::Waits { conversation: topic.conversation, with, rule };
+                    let (credential, with) = (&case.credential.key, &case.conversation.counterpart);
+                    let news = News::Waits { credential, with, rule };
                     notices::tell(&mut tx, &topic.user, news, now).await?;
                 }
                 self.leave_waiting(&mut tx, found, (Decided::Waits, rule, reason), now).await?

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::json;
-use testkit::app::settings::Settings;
+use testkit::{app::settings::Settings, google::BRAND};
 
 use crate::{
     house::good,
@@ -46,6 +46,31 @@ testkit::both! {
         }
         let bad = talk.house.get("/decisions/?outcome=maybe", &talk.anna()).await;
         crate::house::refused(&bad, 400, &["outcome"]);
+    }
+
+    /// Of many conversations in which something waits within the hour, one is told of.
+    async fn many_proposals_wait(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        let others = ["one@example.org", "two@example.org", "three@example.org"];
+        for other in others {
+            let body = json!({"user_email": BRAND, "influencer_email": other});
+            let made = talk.post("/conversations/", body).await;
+            talk.post("/goals/", json!({"conversation_id": made["conversation_id"], "goal_description": "Agree"})).await;
+        }
+        talk.house.app.run_due().await;
+        let writes = |other: &'static str| talk.deliver(json!({"from": other, "subject": "Rates", "text": "How much?"}));
+        talk.pass(Duration::from_secs(60)).await;
+        for other in &others[..2] {
+            writes(other).await;
+        }
+        talk.sync().await;
+        assert_eq!(talk.get("/decisions/?outcome=waits").await["count"], 2);
+        assert_eq!(talk.was_told("waits for your approval").await, 1);
+        talk.pass(Duration::from_secs(3600)).await;
+        writes(others[2]).await;
+        talk.sync().await;
+        assert_eq!(talk.get("/decisions/?outcome=waits").await["count"], 3);
+        assert_eq!(talk.was_told("waits for your approval").await, 2);
     }
 
     /// What the assistant wrote, and links that others chose, are not in it: they are with the decisions.
