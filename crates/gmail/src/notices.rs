@@ -7,6 +7,8 @@ use accounts::Notice;
 use db::{Result, Tx};
 use kernel::Timestamp;
 
+use crate::store::{self, ConversationRow};
+
 /// Of what happens to an account within so long, the first of its kind is told, seconds.
 const AN_HOUR: i64 = 3600;
 /// So much is told of a text that somebody wrote, in characters.
@@ -91,6 +93,20 @@ impl News<'_> {
 /// Tells a user, in the transaction in which it happened.
 pub(crate) async fn tell(tx: &mut Tx, user: &str, news: News<'_>, now: Timestamp) -> Result<()> {
     accounts::tell(tx, user, &news.about(now), &news.notice(), now).await
+}
+
+/// Tells a conversation's owner that a proposal waits for them in it, the first time that one does.
+pub(crate) async fn tell_waits(
+    tx: &mut Tx,
+    conversation: &ConversationRow,
+    rule: &'static str,
+    now: Timestamp,
+) -> Result<()> {
+    if store::has_waited(tx, conversation.id).await? {
+        return Ok(());
+    }
+    let news = News::Waits { credential: &conversation.credential_key, with: &conversation.counterpart, rule };
+    tell(tx, &conversation.user_id, news, now).await
 }
 
 /// Why a proposal waits, by the rule that says so: in Chinese and in English. What else there is to say is with the decisions.

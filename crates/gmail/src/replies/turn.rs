@@ -14,7 +14,7 @@ use super::{
 use crate::{
     AutoReply, Gmail,
     model::{Decided, ReplyState, Source},
-    notices::{self, News},
+    notices,
     send::NewSend,
     store::{self, DecisionRow, ReplyRow},
 };
@@ -199,11 +199,7 @@ impl Gmail {
                 return Err(Problem::new(ProblemKind::Unavailable, "things changed meanwhile"));
             }
             (Ruling::Waits(rule, reason), Some(found)) => {
-                if !store::has_waited(&mut tx, topic.conversation).await? {
-                    let (credential, with) = (&case.credential.key, &case.conversation.counterpart);
-                    let news = News::Waits { credential, with, rule };
-                    notices::tell(&mut tx, &topic.user, news, now).await?;
-                }
+                notices::tell_waits(&mut tx, &case.conversation, rule, now).await?;
                 self.leave_waiting(&mut tx, found, (Decided::Waits, rule, reason), now).await?
             }
             (Ruling::Yes, Some(found)) if case.snapshot.mode == AutoReply::DryRun => {

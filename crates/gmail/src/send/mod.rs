@@ -30,7 +30,7 @@ use mail::{Mailbox, reply};
 
 use crate::{
     Gmail,
-    model::{Direction, SendState, Source, address_key},
+    model::{Decided, Direction, SendState, Source, address_key},
     store::{self, CredentialRow, MessageRow, OutboxRow},
 };
 
@@ -240,7 +240,8 @@ impl Gmail {
         let ids: Vec<String> = waiting.into_iter().map(|(id, ..)| id).collect();
         for id in &ids {
             if let Some(reply) = store::reply_of_send(tx, id).await? {
-                self.note_taken_back(tx, &reply, id, (rule, reason)).await?;
+                // Whoever changed their mind knows.
+                self.note_taken_back(tx, &reply, id, (Decided::No, rule, reason)).await?;
             }
         }
         store::reopen_replies_of(tx, &ids).await

@@ -20,7 +20,7 @@ impl Talk {
     }
 
     /// Whether one of them says this.
-    async fn was_told(&self, what: &str) -> usize {
+    pub async fn was_told(&self, what: &str) -> usize {
         self.told().await.iter().filter(|subject| subject.contains(what)).count()
     }
 }
