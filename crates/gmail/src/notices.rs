@@ -21,6 +21,8 @@ pub(crate) enum News<'a> {
     GrantEnded { account: &'a str },
     /// A proposal waits for a person, which none did in the conversation before.
     Waits { credential: &'a str, with: &'a str, rule: &'static str },
+    /// Nothing more goes out by itself in a conversation, because it went in circles.
+    Held { credential: &'a str, with: &'a str },
     /// A goal is reached, by this reply.
     Reached { goal: i64, reply: i64, with: &'a str, description: &'a str },
     /// A mail will not leave.
@@ -34,6 +36,7 @@ impl News<'_> {
         match self {
             Self::GrantEnded { .. } => format!("grant_ended/{}", kernel::id::new("m", now)),
             Self::Waits { credential, .. } => format!("outreach/waits/{credential}/{hour}"),
+            Self::Held { credential, .. } => format!("outreach/held/{credential}/{hour}"),
             // It may be opened again, and reached again.
             Self::Reached { goal, reply, .. } => format!("outreach/reached/{goal}/{reply}"),
             Self::Failed { credential, .. } => format!("outreach/failed/{credential}/{hour}"),
@@ -61,6 +64,19 @@ impl News<'_> {
                          不再另行通知，请查看审批队列。\n\
                          In the conversation with {with} a reply waits for your approval: {en}. You are not told of later \
                          ones in this conversation, nor of other conversations within the hour: see the approval queue."
+                    ),
+                )
+            }
+            Self::Held { with, .. } => {
+                let with = line(with);
+                (
+                    "有一个会话等待您处理 / A conversation waits for you",
+                    format!(
+                        "与 {with} 的往来中，自动回复与上一封几乎相同，因此没有发出。在您将此会话交还之前，其中不再自动回复。\
+                         一小时内其他此类会话不再另行通知。\n\
+                         In the conversation with {with} the automatic reply said nearly the same as the one before, and was \
+                         not sent. Nothing more is sent there by itself until you release the conversation. You are not told \
+                         of other such conversations within the hour."
                     ),
                 )
             }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     AutoReply, Gmail,
     model::{Decided, ReplyState, Source},
-    notices,
+    notices::{self, News},
     send::NewSend,
     store::{self, DecisionRow, ReplyRow},
 };
@@ -187,6 +187,8 @@ impl Gmail {
             let text = &found.proposal.suggested.recommended_reply;
             if last.is_some_and(|last| is_near_identical(&last, text)) {
                 store::hold_conversation(&mut tx, topic.conversation, now).await?;
+                let (credential, with) = (&case.credential.key, &case.conversation.counterpart);
+                notices::tell(&mut tx, &topic.user, News::Held { credential, with }, now).await?;
                 let reason = "it says nearly the same as the last automatic mail; a person must look";
                 ruling = Ruling::No("repeats_itself", reason.to_owned());
             }
