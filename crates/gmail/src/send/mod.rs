@@ -17,6 +17,7 @@ mod control;
 pub(crate) mod envelope;
 mod footer;
 mod suppress;
+mod told;
 mod unsubscribe;
 mod uploads;
 mod words;

@@ -48,6 +48,43 @@ testkit::both! {
         crate::house::refused(&bad, 400, &["outcome"]);
     }
 
+    /// What was answered with 202 has nobody who waits for it, be it held for ten seconds or kept by Gmail for one.
+    async fn a_mail_fails_soon(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        let refuse = || house.google.fault(json!({"path": "/messages/send", "status": 403, "reason": "domainPolicy", "times": 1}));
+        let failures = || house.app.mails_to(&anna.email).iter().filter(|mail| mail.subject.contains("was not sent")).count();
+        let held = house.hold(&anna, mail_to_li(json!({"hold_seconds": 10}))).await;
+        refuse().await;
+        house.pass(Duration::from_secs(11)).await;
+        house.app.run_due().await;
+        assert_eq!(house.out(&anna, &held.body["outbox_id"]).await["state"], "failed");
+        house.app.run_due().await;
+        assert_eq!(failures(), 1);
+        house.pass(Duration::from_secs(3600)).await;
+        house.google.fault(json!({"path": "/messages/send", "status": 503, "times": 1})).await;
+        let kept = house.mail(&anna, mail_to_li(json!({"subject": "Again"}))).await;
+        assert_eq!((kept.status.as_u16(), &kept.body["status"]), (202, &json!("held")));
+        refuse().await;
+        let until = house.tried_at(&anna, &kept.body["outbox_id"]).await;
+        house.pass(until.since(house.app.now())).await;
+        house.app.run_due().await;
+        assert_eq!(house.out(&anna, &kept.body["outbox_id"]).await["state"], "failed");
+        house.app.run_due().await;
+        assert_eq!(failures(), 2);
+        // Nor has what is tried again.
+        house.pass(Duration::from_secs(3600)).await;
+        refuse().await;
+        let failed = house.mail(&anna, mail_to_li(json!({"subject": "Once more"}))).await;
+        house.app.run_due().await;
+        assert_eq!((failed.status.as_u16(), failures()), (403, 2));
+        let id = failed.body["message"].as_str().unwrap().split_whitespace().nth(2).unwrap().to_owned();
+        refuse().await;
+        good(&house.post(&format!("/outbox/{id}/retry/"), &anna, json!({})).await);
+        house.app.run_due().await;
+        house.app.run_due().await;
+        assert_eq!(failures(), 3);
+    }
+
     /// Of many conversations in which something waits within the hour, one is told of.
     async fn many_proposals_wait(t) {
         let Some(talk) = Talk::new(t).await else { return };
