@@ -121,7 +121,8 @@ pub(crate) async fn tell_waits(
     if store::has_waited(tx, conversation.id).await? {
         return Ok(());
     }
-    let news = News::Waits { credential: &conversation.credential_key, with: &conversation.counterpart, rule };
+    let news =
+        News::Waits { credential: &conversation.credential_key, with: &conversation.counterpart, rule };
     tell(tx, &conversation.user_id, news, now).await
 }
 
@@ -138,7 +139,9 @@ fn why(rule: &str) -> (&'static str, &'static str) {
             ("自动发送的邮件已达上限", "as many mails went out by themselves as may")
         }
         "suspicious" => ("来信似乎在对自动程序说话", "a mail seems to speak to the machine"),
-        "degraded" => ("助手未能作答，草稿来自模板", "the assistant did not answer, and a template took its place"),
+        "degraded" => {
+            ("助手未能作答，草稿来自模板", "the assistant did not answer, and a template took its place")
+        }
         "needs_human" => ("助手认为应由您处理", "the assistant asks for a person"),
         "unsure" => ("助手没有把握", "the assistant is not sure enough"),
         "goal_impossible" => ("目标可能无法达成", "the goal seems out of reach"),
@@ -156,7 +159,11 @@ fn why(rule: &str) -> (&'static str, &'static str) {
 
 /// The beginning of a text, on one line.
 fn line(text: &str) -> String {
-    let is_odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let is_odd = |c: char| {
+        c.is_control()
+            || c.is_whitespace()
+            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
     let words: Vec<&str> = text.split(is_odd).filter(|word| !word.is_empty()).collect();
     let whole = words.join(" ");
     let cut: String = whole.chars().take(A_LINE).collect();

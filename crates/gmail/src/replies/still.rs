@@ -54,8 +54,7 @@ impl Gmail {
     ) -> Result<()> {
         let now = self.now();
         if outcome == Decided::Waits
-            && let Some(conversation) =
-                store::conversation(tx, &reply.user_id, reply.conversation_id).await?
+            && let Some(conversation) = store::conversation(tx, &reply.user_id, reply.conversation_id).await?
         {
             notices::tell_waits(tx, &conversation, rule, now).await?;
         }

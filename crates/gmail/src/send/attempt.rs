@@ -16,13 +16,14 @@ use kernel::{Problem, Timestamp, time::days};
 use tokio::sync::Semaphore;
 
 use super::{
+    control::{Why, end_waiting},
     dispatch_id,
     envelope::{Envelope, Marks},
     told::tell_failed,
 };
 use crate::{
     CredentialStatus, Gmail,
-    model::{SendState, Source},
+    model::SendState,
     store::{self, CredentialRow, Ending, OutboxRow, Waiting},
 };
 
@@ -297,7 +298,8 @@ impl Gmail {
         };
         if let Some(reason) = self.suppressed(&mut tx, &row.user_id, &row.id).await? {
             let waiter = (row.id.clone(), row.dispatch_no, row.source);
-            super::control::end_waiting(&mut tx, &[waiter], ("suppressed", &reason), now).await?;
+            let why = Why { code: "suppressed", reason: &reason, by_owner: false };
+            end_waiting(&mut tx, &[waiter], why, now).await?;
             tx.commit().await?;
             return Ok(Some(Outcome::Done(reason)));
         }

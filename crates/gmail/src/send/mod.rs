@@ -41,6 +41,7 @@ pub(crate) use compose::{Request, Timing};
 pub use uploads::{COLLECT, CollectUpload};
 pub(crate) use uploads::{LARGEST_UPLOAD, Named};
 
+use control::Why;
 use envelope::{Enclosed, Envelope, Marks, Party};
 
 /// A mail that somebody wants sent.
@@ -225,7 +226,9 @@ impl Gmail {
         reason: &str,
     ) -> Result<usize, db::DbError> {
         let waiting = store::lock_automatic(tx, conversation).await?;
-        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await
+        // Of these none is a person's.
+        let why = Why { code: "taken_back", reason, by_owner: false };
+        control::end_waiting(tx, &waiting, why, self.now()).await
     }
 
     /// The same where it stays right to answer, but a person is to do it: what is taken back waits for them. That it was, and
@@ -237,7 +240,8 @@ impl Gmail {
         (rule, reason): (&'static str, &str),
     ) -> Result<(), db::DbError> {
         let waiting = store::lock_automatic(tx, conversation).await?;
-        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await?;
+        let why = Why { code: "taken_back", reason, by_owner: true };
+        control::end_waiting(tx, &waiting, why, self.now()).await?;
         let ids: Vec<String> = waiting.into_iter().map(|(id, ..)| id).collect();
         for id in &ids {
             if let Some(reply) = store::reply_of_send(tx, id).await? {

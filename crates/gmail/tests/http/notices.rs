@@ -8,7 +8,7 @@ use testkit::{app::settings::Settings, google::BRAND};
 
 use crate::{
     house::good,
-    post_office::{mail_to_li, office, office_with},
+    post_office::{LI, mail_to_li, office, office_with},
     talk::{Talk, field},
 };
 
@@ -61,7 +61,8 @@ testkit::both! {
         house.app.run_due().await;
         assert_eq!(failures(), 1);
         house.pass(Duration::from_secs(3600)).await;
-        house.google.fault(json!({"path": "/messages/send", "status": 503, "times": 1})).await;
+        let busy = json!({"path": "/messages/send", "status": 429, "reason": "rateLimitExceeded", "times": 1});
+        house.google.fault(busy).await;
         let kept = house.mail(&anna, mail_to_li(json!({"subject": "Again"}))).await;
         assert_eq!((kept.status.as_u16(), &kept.body["status"]), (202, &json!("held")));
         refuse().await;
@@ -83,6 +84,33 @@ testkit::both! {
         house.app.run_due().await;
         house.app.run_due().await;
         assert_eq!(failures(), 3);
+    }
+
+    /// Of what waits to go to somebody who wants no more; not where its sender said so themselves.
+    async fn a_reader_wants_no_more(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        let failures = || house.app.mails_to(&anna.email).iter().filter(|mail| mail.subject.contains("was not sent")).count();
+        let hold = |to: &'static str| house.hold(&anna, mail_to_li(json!({"hold_seconds": 7200, "to": to})));
+        let manual = hold("han@example.cn").await;
+        good(&house.post("/suppressions/", &anna, json!({"email": "han@example.cn"})).await);
+        assert_eq!(house.out(&anna, &manual.body["outbox_id"]).await["state"], "failed");
+        house.app.run_due().await;
+        assert_eq!(failures(), 0);
+        good(&house.mail(&anna, mail_to_li(json!({}))).await);
+        house.app.run_due().await;
+        let held = [hold(LI).await, hold(LI).await];
+        let no_more = json!({"from": LI, "subject": "Your offer", "text": "Please remove me from your list.",
+            "labelIds": ["INBOX"]});
+        house.google.deliver(BRAND, no_more).await;
+        assert_eq!(house.post("/credentials/1/sync/", &anna, json!({})).await.status, 202);
+        house.app.run_due().await;
+        for held in &held {
+            assert_eq!(house.out(&anna, &held.body["outbox_id"]).await["state"], "failed");
+        }
+        house.app.run_due().await;
+        assert_eq!(failures(), 1, "within the hour");
+        let told = house.app.mails_to(&anna.email).into_iter().any(|mail| mail.text.contains("wants no more mail since"));
+        assert!(told);
     }
 
     /// Of many conversations in which something waits within the hour, one is told of.
