@@ -67,7 +67,8 @@ pub struct Notice {
     pub text: String,
 }
 
-/// Schedules a mail that tells a user something, once for each `about`.
+/// Schedules a mail that tells a user something, once for each `about`. Whoever has not proved that the address is theirs,
+/// where that is asked for, gets none: what it says is in part their own words, which would go to a stranger.
 ///
 /// # Errors
 /// [`db::DbError`]
@@ -125,6 +126,9 @@ impl AccountMail {
             Err(error) => Err(error),
         };
         match user {
+            Ok(Some(user)) if !self.accounts.opens_address(user.email_verified) => {
+                Outcome::Done("the address is not verified".to_owned())
+            }
             Ok(Some(user)) => {
                 let (name, url) = (&user.username, &self.accounts.config().public_url);
                 let text = format!("{name}，您好！\n\n{}\n\n{url}\n", notice.text);

@@ -153,7 +153,7 @@ impl Gmail {
         let Some(mut goal) = store::goal(tx, &reply.user_id, goal).await? else { return Ok(()) };
         if advance(tx, &mut goal, &reply, now).await? {
             let (with, description) = (&conversation.counterpart, &goal.goal_description);
-            let news = News::Reached { goal: goal.id, with, description };
+            let news = News::Reached { goal: goal.id, reply: reply.id, with, description };
             notices::tell(tx, &reply.user_id, news, now).await?;
         }
         // The mailbox may have told of the mail before; else it will.

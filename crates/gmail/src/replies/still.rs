@@ -11,6 +11,7 @@ use super::{
 use crate::{
     AutoReply, Gmail,
     model::Decided,
+    notices,
     store::{self, CredentialRow, DecisionRow, KnownBy, ReplyRow},
     sync::is_hidden,
 };
@@ -43,15 +44,20 @@ impl Gmail {
         }
     }
 
-    /// Puts on record why a mail does not leave after all.
+    /// Puts on record why a mail does not leave after all; that it waits for a person instead is told.
     pub(crate) async fn note_taken_back(
         &self,
         tx: &mut Tx,
         reply: &ReplyRow,
         outbox_id: &str,
-        (rule, reason): (&'static str, &str),
+        (outcome, rule, reason): (Decided, &'static str, &str),
     ) -> Result<()> {
         let now = self.now();
+        if outcome == Decided::Waits
+            && let Some(conversation) = store::conversation(tx, &reply.user_id, reply.conversation_id).await?
+        {
+            notices::tell_waits(tx, &conversation, rule, now).await?;
+        }
         let decision = DecisionRow {
             id: kernel::id::new("gdec", now),
             user_id: reply.user_id.clone(),
@@ -59,7 +65,7 @@ impl Gmail {
             message_key: reply.based_on.clone().unwrap_or_default(),
             turn: format!("{outbox_id}/still-right"),
             goal_id: reply.goal_id,
-            outcome: Decided::No,
+            outcome,
             rule: rule.to_owned(),
             reason: reason.to_owned(),
             reply_id: Some(reply.id),

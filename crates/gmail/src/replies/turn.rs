@@ -187,6 +187,8 @@ impl Gmail {
             let text = &found.proposal.suggested.recommended_reply;
             if last.is_some_and(|last| is_near_identical(&last, text)) {
                 store::hold_conversation(&mut tx, topic.conversation, now).await?;
+                let (credential, with) = (&case.credential.key, &case.conversation.counterpart);
+                notices::tell(&mut tx, &topic.user, News::Held { credential, with }, now).await?;
                 let reason = "it says nearly the same as the last automatic mail; a person must look";
                 ruling = Ruling::No("repeats_itself", reason.to_owned());
             }
@@ -199,11 +201,7 @@ impl Gmail {
                 return Err(Problem::new(ProblemKind::Unavailable, "things changed meanwhile"));
             }
             (Ruling::Waits(rule, reason), Some(found)) => {
-                if !store::has_waited(&mut tx, topic.conversation).await? {
-                    let with = &case.conversation.counterpart;
-                    let news = News::Waits { conversation: topic.conversation, with, why: &reason };
-                    notices::tell(&mut tx, &topic.user, news, now).await?;
-                }
+                notices::tell_waits(&mut tx, &case.conversation, rule, now).await?;
                 self.leave_waiting(&mut tx, found, (Decided::Waits, rule, reason), now).await?
             }
             (Ruling::Yes, Some(found)) if case.snapshot.mode == AutoReply::DryRun => {

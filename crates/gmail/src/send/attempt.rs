@@ -16,13 +16,14 @@ use kernel::{Problem, Timestamp, time::days};
 use tokio::sync::Semaphore;
 
 use super::{
+    control::{Why, end_waiting},
     dispatch_id,
     envelope::{Envelope, Marks},
+    told::tell_failed,
 };
 use crate::{
     CredentialStatus, Gmail,
-    model::{SendState, Source},
-    notices::{self, News},
+    model::SendState,
     store::{self, CredentialRow, Ending, OutboxRow, Waiting},
 };
 
@@ -50,8 +51,6 @@ const RECONNECT: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = days(7);
 /// So often a mail is given to Gmail whose answers are lost, and that is never found.
 const MOST_SENDS: i64 = 5;
-/// So soon after it was asked for the call itself says that a mail failed.
-const ANSWERED: Duration = Duration::from_secs(20);
 /// Larger mails are written and sent one at a time.
 const LARGE: u64 = 1024 * 1024;
 
@@ -119,18 +118,6 @@ struct Leaving<'a> {
     d: &'a Dispatch,
     /// Another attempt had it, and nobody knows whether that has ended.
     abandoned: bool,
-}
-
-/// Tells its owner that a mail will not leave, but not who waits for the answer of the call that asks for it.
-async fn tell_failed(tx: &mut db::Tx, row: &OutboxRow, why: &str, now: Timestamp) -> db::Result<()> {
-    if row.source == Source::Person && now.since(row.created_at) <= ANSWERED {
-        return Ok(());
-    }
-    let Ok(Envelope { to, cc, bcc, subject, .. }) = Envelope::of(row) else { return Ok(()) };
-    let to = to.iter().chain(&cc).chain(&bcc).map(|party| party.address.as_str()).collect::<Vec<_>>();
-    let (credential, outbox, to) = (&row.credential_key, &row.id, &to.join(", "));
-    let news = News::Failed { credential, outbox, to, subject: &subject, why };
-    notices::tell(tx, &row.user_id, news, now).await
 }
 
 /// What became of an answer that is no success.
@@ -311,7 +298,8 @@ impl Gmail {
         };
         if let Some(reason) = self.suppressed(&mut tx, &row.user_id, &row.id).await? {
             let waiter = (row.id.clone(), row.dispatch_no, row.source);
-            super::control::end_waiting(&mut tx, &[waiter], ("suppressed", &reason), now).await?;
+            let why = Why { code: "suppressed", reason: &reason, by_owner: false };
+            end_waiting(&mut tx, &[waiter], why, now).await?;
             tx.commit().await?;
             return Ok(Some(Outcome::Done(reason)));
         }

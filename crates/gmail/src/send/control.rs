@@ -3,7 +3,7 @@
 use db::Tx;
 use kernel::{Problem, ProblemKind, Timestamp};
 
-use super::{SEND, dispatch_id, scheduled};
+use super::{SEND, dispatch_id, scheduled, told::tell_failed};
 use crate::{
     Gmail,
     model::{SendState, Source},
@@ -14,22 +14,41 @@ fn missing() -> Problem {
     Problem::not_found("outbox mail")
 }
 
-/// Ends mails that wait and are locked, because of `(code, reason)`: what a person asked for has failed, which they should
-/// know; what a machine wanted is taken back. How many.
+/// Why mails that wait are ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Why<'a> {
+    pub(super) code: &'a str,
+    pub(super) reason: &'a str,
+    /// Whether their owner did it, who needs not be told.
+    pub(super) by_owner: bool,
+}
+
+/// Ends mails that wait and are locked: what a person asked for has failed, and they are told; what a machine wanted is taken
+/// back. How many.
 pub(super) async fn end_waiting(
     tx: &mut Tx,
     waiting: &[Waiter],
-    (code, reason): (&str, &str),
+    why: Why<'_>,
     now: Timestamp,
 ) -> Result<usize, db::DbError> {
+    let Why { code, reason, by_owner } = why;
     let mut ended = 0;
     for (id, _, source) in waiting {
         let state = match source {
             Source::Person | Source::Approved => SendState::Failed,
             Source::AutoReply | Source::FollowUp => SendState::Cancelled,
         };
+        let failed = match state == SendState::Failed && !by_owner {
+            true => store::outbox(tx, id).await?,
+            false => None,
+        };
         let ending = Ending { state, code, reason, in_doubt: false };
-        ended += usize::from(store::end_held(tx, id, ending, now).await?);
+        if store::end_held(tx, id, ending, now).await? {
+            ended += 1;
+            if let Some(row) = failed {
+                tell_failed(tx, &row, reason, now).await?;
+            }
+        }
     }
     let dispatches: Vec<String> = waiting.iter().map(|(id, no, _)| dispatch_id(id, *no)).collect();
     dispatch::cancel(tx, now, &dispatches).await?;

@@ -17,6 +17,7 @@ mod control;
 pub(crate) mod envelope;
 mod footer;
 mod suppress;
+mod told;
 mod unsubscribe;
 mod uploads;
 mod words;
@@ -30,7 +31,7 @@ use mail::{Mailbox, reply};
 
 use crate::{
     Gmail,
-    model::{Direction, SendState, Source, address_key},
+    model::{Decided, Direction, SendState, Source, address_key},
     store::{self, CredentialRow, MessageRow, OutboxRow},
 };
 
@@ -40,6 +41,7 @@ pub(crate) use compose::{Request, Timing};
 pub use uploads::{COLLECT, CollectUpload};
 pub(crate) use uploads::{LARGEST_UPLOAD, Named};
 
+use control::Why;
 use envelope::{Enclosed, Envelope, Marks, Party};
 
 /// A mail that somebody wants sent.
@@ -224,7 +226,9 @@ impl Gmail {
         reason: &str,
     ) -> Result<usize, db::DbError> {
         let waiting = store::lock_automatic(tx, conversation).await?;
-        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await
+        // Of these none is a person's.
+        let why = Why { code: "taken_back", reason, by_owner: false };
+        control::end_waiting(tx, &waiting, why, self.now()).await
     }
 
     /// The same where it stays right to answer, but a person is to do it: what is taken back waits for them. That it was, and
@@ -236,11 +240,13 @@ impl Gmail {
         (rule, reason): (&'static str, &str),
     ) -> Result<(), db::DbError> {
         let waiting = store::lock_automatic(tx, conversation).await?;
-        control::end_waiting(tx, &waiting, ("taken_back", reason), self.now()).await?;
+        let why = Why { code: "taken_back", reason, by_owner: true };
+        control::end_waiting(tx, &waiting, why, self.now()).await?;
         let ids: Vec<String> = waiting.into_iter().map(|(id, ..)| id).collect();
         for id in &ids {
             if let Some(reply) = store::reply_of_send(tx, id).await? {
-                self.note_taken_back(tx, &reply, id, (rule, reason)).await?;
+                // Whoever changed their mind knows.
+                self.note_taken_back(tx, &reply, id, (Decided::No, rule, reason)).await?;
             }
         }
         store::reopen_replies_of(tx, &ids).await

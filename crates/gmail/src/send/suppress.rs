@@ -131,8 +131,10 @@ impl Gmail {
             return Ok((row, false));
         }
         let waiting = store::lock_waiting_to(tx, user, &address).await?;
-        let reason = format!("{} {}", row.email, why(&row));
-        control::end_waiting(tx, &waiting, ("suppressed", &reason), now).await?;
+        let text = format!("{} {}", row.email, why(&row));
+        let by_owner = row.reason == SuppressionReason::Manual;
+        let why = control::Why { code: "suppressed", reason: &text, by_owner };
+        control::end_waiting(tx, &waiting, why, now).await?;
         Ok((row, true))
     }
 

@@ -120,8 +120,9 @@ testkit::both! {
         assert!(waits["waiting_reason"].as_str().is_some_and(|why| why.contains("away")), "{waits}");
         talk.days(12).await;
         assert_eq!((talk.sent().await.len(), talk.outbox().await[1].1.as_str()), (1, "cancelled"));
-        assert_eq!(talk.last_decision().await.1, "overdue");
+        assert_eq!(talk.last_decision().await, ruled("waits", "overdue"));
         assert_eq!(talk.replies("status=waiting").await.len(), 1);
+        assert_eq!(talk.was_told("waits for your approval").await, 1);
     }
 
     /// Whoever is away is not reminded before they are back; an absence is no answer.

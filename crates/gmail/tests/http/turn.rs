@@ -296,6 +296,7 @@ testkit::both! {
         let expected = [ruled("sent", "all_passed"), ruled("no", "repeats_itself"), ruled("no", "held")];
         assert_eq!(talk.decisions().await, expected);
         assert_eq!(talk.sent().await.len(), 1);
+        assert_eq!(talk.was_told("A conversation waits for you").await, 1);
     }
 
     /// Two accounts of one installation, both with an assistant that always answers, never begin.

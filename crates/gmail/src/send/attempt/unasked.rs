@@ -9,7 +9,7 @@ use kernel::Problem;
 use super::{LAG, Leaving, RECONNECT, Refusal};
 use crate::{
     Gmail,
-    model::{SendState, Source},
+    model::{Decided, SendState, Source},
     replies::Against,
     store::{self, Ending, Waiting},
 };
@@ -66,7 +66,8 @@ impl Gmail {
         let ending = Ending { state: SendState::Cancelled, code: "not_right", reason, in_doubt: false };
         if store::end_held(&mut tx, id, ending, self.now()).await? {
             if let Some(reply) = store::reply_of_send(&mut tx, id).await? {
-                self.note_taken_back(&mut tx, &reply, id, (rule, reason)).await?;
+                let outcome = if waits { Decided::Waits } else { Decided::No };
+                self.note_taken_back(&mut tx, &reply, id, (outcome, rule, reason)).await?;
             }
             if waits {
                 store::reopen_replies_of(&mut tx, std::slice::from_ref(id)).await?;
