@@ -29,7 +29,9 @@ pub(crate) enum Against {
 pub(crate) struct Unasked {
     /// Gmail's thread.
     pub(crate) thread: String,
-    /// When the mail came, or went, that it follows.
+    /// Gmail's id of the mail that it follows.
+    answered: String,
+    /// When that came, or went.
     answered_at: Timestamp,
 }
 
@@ -75,16 +77,25 @@ impl Gmail {
         let Some(reply) = store::reply_of_send(&mut conn, outbox_id).await? else { return Ok(None) };
         let Some(key) = &reply.based_on else { return Ok(None) };
         let answered = store::message(&mut conn, key).await?;
-        Ok(answered.map(|m| Unasked { thread: m.thread_id, answered_at: m.received_at }))
+        Ok(answered.map(|m| Unasked {
+            thread: m.thread_id,
+            answered: m.gmail_id,
+            answered_at: m.received_at,
+        }))
     }
 
-    /// Whether Gmail has something in the thread, since the mail that is answered, that is neither known here nor ours.
+    /// Whether Gmail has something in the thread, since the mail that is answered, that is neither known here nor ours; or
+    /// that mail itself no more, but as what was thrown away.
     pub(crate) async fn has_news(
         &self,
         credential: &CredentialRow,
         unasked: &Unasked,
         thread: &Thread,
     ) -> Result<bool> {
+        let stands = |m: &google::Message| m.id == unasked.answered && !is_hidden(&m.labels);
+        if !thread.messages.iter().any(stands) {
+            return Ok(true);
+        }
         let is_late = |m: &&google::Message| {
             m.internal_date.is_none_or(|at| at >= unasked.answered_at) && !is_hidden(&m.labels)
         };

@@ -86,4 +86,33 @@ testkit::both! {
         assert_eq!(talk.last_decision().await, ruled("no", "thread_gone"));
         assert!(talk.sent().await.is_empty());
     }
+
+    /// Whoever throws a mail away, or calls it spam, wants no answer to it, also where that is not read yet.
+    async fn a_mail_that_was_thrown_away(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.goal(json!({})).await;
+        let heard = talk.hears("Would March suit you?").await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        let path = format!("messages/{heard}/modify");
+        let spam = json!({"addLabelIds": ["SPAM"], "removeLabelIds": ["INBOX"]});
+        talk.house.google.as_owner(BRAND, "POST", &path, spam).await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
+        talk.pass(HALF_A_MINUTE).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "cancelled")]);
+        assert_eq!(talk.last_decision().await, ruled("no", "gone"));
+        assert!(talk.sent().await.is_empty());
+    }
+
+    /// The same of a whole thread.
+    async fn a_thread_that_was_thrown_away(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.about_to_answer().await;
+        let path = format!("threads/{}/trash", talk.thread().await.as_str().unwrap());
+        talk.house.google.as_owner(BRAND, "POST", &path, json!({})).await;
+        talk.pass(HELD).await;
+        talk.pass(HALF_A_MINUTE).await;
+        assert_eq!(talk.outbox().await, [ruled("auto_reply", "cancelled")]);
+        assert!(talk.sent().await.is_empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! A mail that nobody looked at: whether it may still leave, asked just before it does. What is known here is asked first;
 //! then Gmail, whether something stands in the thread that is not known yet, such as an answer that a person wrote in Gmail
-//! itself. While that cannot be told, the mail waits.
+//! itself, and whether the mail that is answered was thrown away. While that cannot be told, the mail waits.
 
 use dispatch::Outcome;
 use google::{Error, Format};
@@ -79,7 +79,7 @@ impl Gmail {
     /// The mailbox is read first: what came decides about the mail.
     async fn read_first(&self, mail: &Leaving<'_>) -> Result<Outcome, Problem> {
         let now = self.now();
-        let reason = "something new stands in the thread; it is read first";
+        let reason = "the thread is not what it was; it is read first";
         let until = now + LAG;
         let mut tx = self.db().begin().await?;
         store::note_waiting(&mut tx, &mail.row.id, Waiting { reason, until }, now).await?;
