@@ -209,8 +209,8 @@ testkit::both! {
         };
         assert_eq!((count(answered).await, count(silent).await), (json!(1), json!(1)));
         assert!(talk.decided(answered).await.is_empty() && talk.decided(silent).await.is_empty());
-        for _ in 0..2 {
-            talk.pass(Duration::from_secs(180)).await;
+        for minutes in [2, 5] {
+            talk.pass(Duration::from_secs(60 * minutes)).await;
             talk.sync().await;
         }
         assert_eq!(count(answered).await, 2);
