@@ -5,7 +5,7 @@ use google::Thread;
 use kernel::{Timestamp, time::days};
 
 use super::{
-    decide::{Lead, Ruling, still},
+    decide::{About, Lead, Ruling, awaited, still},
     snapshot::Topic,
 };
 use crate::{
@@ -146,7 +146,14 @@ impl Gmail {
             )));
         }
         case.snapshot.counts.last_in_thread = None;
-        let too_old = now.since(reply.created_at) > config.max_age;
+        let mut since = reply.created_at;
+        if case.snapshot.about == About::FollowUp
+            && let Some(until) = case.snapshot.away_until
+        {
+            // Who is away is waited for.
+            since = since.max(awaited(until));
+        }
+        let too_old = now.since(since) > config.max_age;
         Ok(match still(&case.snapshot, config) {
             Ruling::No(rule, reason) => Some(Against::Never(rule, reason)),
             Ruling::Waits(rule, reason) => Some(Against::Unseen(rule, reason)),
