@@ -262,7 +262,7 @@ fn conversation(s: &Snapshot, _: &ReplyConfig) -> Option<Ruling> {
         && let Some(until) = s.away_until
         && s.now < until.plus(days(1))
     {
-        return Some(Ruling::Later(on_a_working_day(until.plus(days(1)))));
+        return Some(Ruling::Later(awaited(until)));
     }
     if after.is_some() {
         return after;
@@ -316,6 +316,11 @@ fn caps(s: &Snapshot, config: &ReplyConfig) -> Option<Ruling> {
     }
     let next = c.last_in_thread?.plus(config.min_gap);
     (s.now < next).then_some(Ruling::Later(next))
+}
+
+/// Until when whoever is away until then is left alone.
+pub(crate) fn awaited(away_until: Timestamp) -> Timestamp {
+    on_a_working_day(away_until.plus(days(1)))
 }
 
 /// The same time on the next Monday, if it is on a Saturday or Sunday (UTC).

@@ -5,7 +5,7 @@ use dispatch::NewDispatch;
 use kernel::{Timestamp, time::days};
 
 use super::{
-    decide::on_a_working_day,
+    decide::{awaited, on_a_working_day},
     goals::days_of,
     snapshot::{Case, Topic, last_word},
     turn::FOLLOW_UP,
@@ -41,8 +41,8 @@ pub(super) fn is_overdue(
     now: Timestamp,
 ) -> bool {
     let Some((_, due)) = next(goal, sent_at) else { return false };
-    let awaited = away_until.map_or(due, |until| on_a_working_day(until.plus(days(1))).max(due));
-    due < goal.created_at || now > awaited.plus(LATEST)
+    let latest = away_until.map_or(due, |until| awaited(until).max(due)).plus(LATEST);
+    due < goal.created_at || now > latest
 }
 
 impl Case {

@@ -29,5 +29,5 @@ pub(crate) use goals::{GoalChange, NewGoal, days_of};
 pub(crate) use letter::{of_everybody, shown_to};
 pub(crate) use propose::FactUsed;
 pub(crate) use queue::{Approval, Asked, LONGEST_HOLD, Recommended};
-pub(crate) use still::Against;
+pub(crate) use still::{Against, Unread};
 pub use turn::{FOLLOW_UP, Replies, TURN};

@@ -5,15 +5,15 @@ use google::Thread;
 use kernel::{Timestamp, time::days};
 
 use super::{
-    decide::{Lead, Ruling, still},
+    decide::{About, Lead, Ruling, awaited, still},
     snapshot::Topic,
 };
 use crate::{
     AutoReply, Gmail,
     model::Decided,
     notices,
-    store::{self, CredentialRow, DecisionRow, KnownBy, ReplyRow},
-    sync::is_hidden,
+    store::{self, CredentialRow, DecisionRow, KnownBy, ReplyRow, fetches},
+    sync::{TRIES, is_hidden},
 };
 
 /// What stands against a mail that nobody looked at.
@@ -26,11 +26,23 @@ pub(crate) enum Against {
     Later(Timestamp, String),
 }
 
+/// What is not known here of a thread.
+pub(crate) enum Unread {
+    /// All is known.
+    Nothing,
+    /// Reading the mailbox will tell.
+    Soon,
+    /// No reading tells: why a person is to look.
+    Lost(&'static str),
+}
+
 /// A mail that nobody looked at, where it would stand.
 pub(crate) struct Unasked {
     /// Gmail's thread.
     pub(crate) thread: String,
-    /// When the mail came, or went, that it follows.
+    /// Gmail's id of the mail that it follows.
+    answered: String,
+    /// When that came, or went.
     answered_at: Timestamp,
 }
 
@@ -81,29 +93,61 @@ impl Gmail {
         let Some(reply) = store::reply_of_send(&mut conn, outbox_id).await? else { return Ok(None) };
         let Some(key) = &reply.based_on else { return Ok(None) };
         let answered = store::message(&mut conn, key).await?;
-        Ok(answered.map(|m| Unasked { thread: m.thread_id, answered_at: m.received_at }))
+        Ok(answered.map(|m| Unasked {
+            thread: m.thread_id,
+            answered: m.gmail_id,
+            answered_at: m.received_at,
+        }))
     }
 
-    /// Whether Gmail has something in the thread, since the mail that is answered, that is neither known here nor ours.
-    pub(crate) async fn has_news(
+    /// What of Gmail's thread, since the mail that is answered, is neither known here nor ours; or whether that mail itself
+    /// no longer stands in it, but as what was thrown away. The mailbox was read up to `read`, as far as is known.
+    pub(crate) async fn unread(
         &self,
         credential: &CredentialRow,
         unasked: &Unasked,
         thread: &Thread,
-    ) -> Result<bool> {
-        let is_late = |m: &&google::Message| {
-            m.internal_date.is_none_or(|at| at >= unasked.answered_at) && !is_hidden(&m.labels)
-        };
-        let ids: Vec<String> = thread.messages.iter().filter(is_late).map(|m| m.id.clone()).collect();
+        read: Option<Timestamp>,
+    ) -> Result<Unread> {
+        let shown: Vec<&google::Message> = thread.messages.iter().filter(|m| !is_hidden(&m.labels)).collect();
+        let is_late = |at: Option<Timestamp>| at.is_none_or(|at| at >= unasked.answered_at);
+        let late: Vec<(String, Option<Timestamp>)> = shown
+            .iter()
+            .filter(|m| is_late(m.internal_date))
+            .map(|m| (m.id.clone(), m.internal_date))
+            .collect();
+        let mut ids: Vec<String> = late.iter().map(|(id, _)| id.clone()).collect();
+        ids.push(unasked.answered.clone());
         let mut conn = self.db().read().await?;
+        // Before what is kept: what is dealt with meanwhile goes from the one to the other.
+        let queued = fetches::queued(&mut conn, &credential.key, &ids).await?;
         let known = store::kept(&mut conn, &credential.key, &ids).await?;
-        for id in ids.iter().filter(|id| !known.iter().any(|known| known.gmail_id == **id)) {
-            let by = KnownBy { gmail_id: Some(id), ..KnownBy::default() };
-            if store::own_send(&mut conn, &credential.key, by).await?.is_none() {
-                return Ok(true);
+        // Whether a reading will tell of a mail that came at this time.
+        let will_tell =
+            |id: &str, at: Option<Timestamp>| match queued.iter().find(|fetch| fetch.gmail_id == id) {
+                Some(fetch) => fetch.tries < TRIES,
+                None => read.is_none_or(|read| at.is_some_and(|at| at > read)),
+            };
+        let mut unread = Unread::Nothing;
+        if !shown.iter().any(|m| m.id == unasked.answered) {
+            if !will_tell(&unasked.answered, None) {
+                return Ok(Unread::Lost("the mail that it answers does not stand in its thread any more"));
             }
+            unread = Unread::Soon;
         }
-        Ok(false)
+        for (id, at) in &late {
+            let by = KnownBy { gmail_id: Some(id), ..KnownBy::default() };
+            if known.iter().any(|known| known.gmail_id == *id)
+                || store::own_send(&mut conn, &credential.key, by).await?.is_some()
+            {
+                continue;
+            }
+            if !will_tell(id, *at) {
+                return Ok(Unread::Lost("something stands in the thread that is not known here"));
+            }
+            unread = Unread::Soon;
+        }
+        Ok(unread)
     }
 
     /// What stands against a mail by now.
@@ -141,7 +185,14 @@ impl Gmail {
             )));
         }
         case.snapshot.counts.last_in_thread = None;
-        let too_old = now.since(reply.created_at) > config.max_age;
+        let mut since = reply.created_at;
+        if case.snapshot.about == About::FollowUp
+            && let Some(until) = case.snapshot.away_until
+        {
+            // Who is away is waited for.
+            since = since.max(awaited(until));
+        }
+        let too_old = now.since(since) > config.max_age;
         Ok(match still(&case.snapshot, config) {
             Ruling::No(rule, reason) => Some(Against::Never(rule, reason)),
             Ruling::Waits(rule, reason) => Some(Against::Unseen(rule, reason)),

@@ -42,7 +42,8 @@ impl Gmail {
     }
 
     /// When a locked account has room for this mail; `None`: now. Each waits for a place of its own, in the order in which
-    /// they were asked for, so that not all look again whenever there is one.
+    /// they were asked for, so that not all look again whenever there is one. A mail that something else keeps for longer
+    /// has no place.
     pub(super) async fn room_at(
         &self,
         tx: &mut Tx,
@@ -54,10 +55,14 @@ impl Gmail {
         if sent < cap.cap {
             return Ok(None);
         }
-        let before = store::waiting_before(tx, &c.key, outbox, now).await?;
-        let freeing = sent - cap.cap + before;
-        let freed = store::nth_send_since(tx, &c.key, now.minus(DAY), freeing).await?;
-        let freed = freed.unwrap_or(now) + DAY;
+        let mut freed = now + DAY;
+        // Who is not awake by the time that all others need could not take a place before that either.
+        for _ in 0..2 {
+            let before = store::waiting_before(tx, &c.key, outbox, (now, freed)).await?;
+            let freeing = sent - cap.cap + before;
+            let left = store::nth_send_since(tx, &c.key, now.minus(DAY), freeing).await?;
+            freed = left.unwrap_or(now) + DAY;
+        }
         Ok(Some(cap.grows_at.map_or(freed, |at| at.min(freed))))
     }
 }

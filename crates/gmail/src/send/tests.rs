@@ -226,6 +226,35 @@ testkit::both! {
         assert_eq!(desk.row(&ids[0]).await.error.as_deref(), Some("a person wrote"));
     }
 
+    /// Over the cap, places are for those that could take them: not for what waits longer for something else.
+    async fn places_under_the_cap(t) {
+        let desk = desk(t).await;
+        let begin = desk.app.now();
+        let (second, day) = (Duration::from_secs(1), kernel::time::days(1));
+        let mut ids = Vec::new();
+        for n in 0..4 {
+            desk.app.clock.set(begin + second * n);
+            let due_at = desk.app.now();
+            ids.push(desk.put(&NewSend { due_at, ..desk.new_send(Source::FollowUp, LI) }).await);
+        }
+        let now = desk.app.now();
+        let credential = CredentialRow { daily_cap: Some(2), ..desk.credential.clone() };
+        let mut tx = desk.gmail.db().begin().await.unwrap();
+        assert!(store::begin_sending(&mut tx, &ids[0], 1, begin).await.unwrap());
+        assert!(store::begin_sending(&mut tx, &ids[1], 1, begin + second).await.unwrap());
+        let (first, next) = (begin + day, begin + second + day);
+        let room = desk.gmail.room_at(&mut tx, &credential, &ids[3]).await.unwrap();
+        assert_eq!(room, Some(next), "one that is due waits before");
+        for (until, place) in
+            [(now + second, next), (first, next), (next + second, first), (now + day * 5, first)]
+        {
+            let waiting = store::Waiting { reason: "something", until };
+            store::note_waiting(&mut tx, &ids[2], waiting, now).await.unwrap();
+            let room = desk.gmail.room_at(&mut tx, &credential, &ids[3]).await.unwrap();
+            assert_eq!(room, Some(place), "{until}");
+        }
+    }
+
     /// Their own wish counts, and nobody's about somebody else; what waits to go to them is not sent.
     async fn opted_out(t) {
         let desk = desk(t).await;

@@ -137,6 +137,20 @@ pub(crate) async fn next(
     .await
 }
 
+/// Those of these mails that are in the queue, be it that they were given up.
+pub(crate) async fn queued(conn: &mut Conn, credential: &str, ids: &[String]) -> Result<Vec<FetchRow>> {
+    conn.all(
+        sql!(
+            sqlite: "SELECT gmail_id, rank, large, tries FROM gmail_fetches
+                     WHERE credential_key = $1 AND gmail_id IN (SELECT value FROM json_each($2))",
+            postgres: "SELECT gmail_id, rank, large, tries FROM gmail_fetches
+                       WHERE credential_key = $1 AND gmail_id = ANY($2::TEXT[])"
+        ),
+        args![credential, ids],
+    )
+    .await
+}
+
 /// Takes mails off the queue: they were dealt with.
 pub(crate) async fn done(tx: &mut Tx, credential: &str, ids: &[String]) -> Result<()> {
     tx.exec(

@@ -93,20 +93,22 @@ pub(crate) async fn sends_since(conn: &mut Conn, credential: &str, since: Timest
     Ok(count)
 }
 
-/// How many of an account's mails that are due wait before this one.
+/// How many of an account's mails that are due wait before this one, and are tried again by a time: not those that something
+/// keeps for longer.
 pub(crate) async fn waiting_before(
     conn: &mut Conn,
     credential: &str,
     outbox: &str,
-    now: Timestamp,
+    (now, by): (Timestamp, Timestamp),
 ) -> Result<i64> {
     let (count,): (i64,) = conn
         .one(
             sql!(
                 "SELECT COUNT(*) FROM gmail_outbox
-                 WHERE credential_key = $1 AND state = 'held' AND id < $2 AND due_at <= $3"
+                 WHERE credential_key = $1 AND state = 'held' AND id < $2 AND due_at <= $3
+                    AND (waiting_until IS NULL OR waiting_until <= $4)"
             ),
-            args![credential, outbox, now],
+            args![credential, outbox, now, by],
         )
         .await?;
     Ok(count)

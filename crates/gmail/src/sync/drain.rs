@@ -26,8 +26,10 @@ const ABREAST: i64 = 3;
 const LARGE: u64 = 6 * 1024 * 1024;
 /// So many whole mails are in the process's memory at a time, or one large one.
 pub(crate) const BODIES: usize = 4;
-/// How long a mail waits that failed by itself, the first time; then twice as long each time.
-const AGAIN: Duration = Duration::from_secs(60);
+/// How long a mail waits that failed by itself, the first time; then [`SLOWER`] times as long each time: its five tries take
+/// an hour in all.
+const AGAIN: Duration = Duration::from_secs(90);
+const SLOWER: u32 = 3;
 
 /// What of a mail's head says whether it belongs to a conversation.
 const HEAD: [&str; 14] = [
@@ -315,9 +317,9 @@ impl Gmail {
         if !failed.is_empty() {
             let mut tx = self.db().begin().await?;
             for (fetch, reason) in failed {
-                let doublings = u32::try_from(fetch.tries.clamp(0, 10)).unwrap_or(0);
+                let before = u32::try_from(fetch.tries.clamp(0, TRIES)).unwrap_or(0);
                 let now = self.now();
-                let times = (now, now + AGAIN * (1 << doublings));
+                let times = (now, now + AGAIN * SLOWER.pow(before));
                 tracing::warn!(
                     credential = row.key,
                     mail = fetch.gmail_id,

@@ -47,6 +47,20 @@ impl Talk {
         id
     }
 
+    /// A follow-up is about to leave when the counterpart says that they are away until the 25th.
+    async fn away_at_the_last_moment(&self) {
+        self.goal(json!({"follow_up_days": [3]})).await;
+        self.write_first().await;
+        while self.outbox().await.len() < 2 {
+            self.pass(DAY / 4).await;
+        }
+        let away = json!({"Auto-Submitted": "auto-replied"});
+        self.hears_with("I am out of office until 2028-01-25.", away).await;
+        assert_eq!(self.outbox().await[1], ruled("follow_up", "held"));
+        self.pass(Duration::from_secs(120)).await;
+        assert_eq!((self.sent().await.len(), self.outbox().await[1].1.as_str()), (1, "held"));
+    }
+
     /// What was decided in a conversation.
     async fn decided(&self, conversation: i64) -> Vec<(String, String)> {
         let list = self.get(&format!("/decisions/?conversation_id={conversation}")).await;
@@ -103,21 +117,25 @@ testkit::both! {
         assert_eq!(talk.sent().await.len(), 1);
     }
 
-    /// An absence that is told of while a follow-up waits to leave puts it off; what is put off for long a person looks at.
+    /// An absence that is told of while a follow-up waits to leave puts it off until a day after the return; then it leaves.
     async fn an_absence_at_the_last_moment(t) {
         let Some(talk) = Talk::new(t).await else { return };
-        talk.goal(json!({"follow_up_days": [3]})).await;
-        talk.write_first().await;
-        while talk.outbox().await.len() < 2 {
-            talk.pass(DAY / 4).await;
-        }
-        let away = json!({"Auto-Submitted": "auto-replied"});
-        talk.hears_with("I am out of office until 2028-01-25.", away).await;
-        assert_eq!(talk.outbox().await[1], ruled("follow_up", "held"));
-        talk.pass(Duration::from_secs(120)).await;
-        assert_eq!((talk.sent().await.len(), talk.outbox().await[1].1.as_str()), (1, "held"));
+        talk.away_at_the_last_moment().await;
         let waits = talk.get("/outbox/?state=held").await["results"][0].clone();
         assert!(waits["waiting_reason"].as_str().is_some_and(|why| why.contains("away")), "{waits}");
+        while talk.outbox().await[1].1 == "held" {
+            assert!(talk.house.app.now() < "2028-01-27T00:00:00Z".parse().unwrap());
+            assert_eq!(talk.sent().await.len(), 1);
+            talk.pass(DAY / 4).await;
+        }
+        assert!(talk.house.app.now() >= "2028-01-26T00:00:00Z".parse().unwrap());
+        assert_eq!((talk.sent().await.len(), talk.outbox().await[1].1.as_str()), (2, "sent"));
+    }
+
+    /// What could not leave for long after that a person looks at.
+    async fn long_after_an_absence(t) {
+        let Some(talk) = Talk::new(t).await else { return };
+        talk.away_at_the_last_moment().await;
         talk.days(12).await;
         assert_eq!((talk.sent().await.len(), talk.outbox().await[1].1.as_str()), (1, "cancelled"));
         assert_eq!(talk.last_decision().await, ruled("waits", "overdue"));
@@ -210,8 +228,8 @@ testkit::both! {
         };
         assert_eq!((count(answered).await, count(silent).await), (json!(1), json!(1)));
         assert!(talk.decided(answered).await.is_empty() && talk.decided(silent).await.is_empty());
-        for _ in 0..2 {
-            talk.pass(Duration::from_secs(180)).await;
+        for minutes in [2, 5] {
+            talk.pass(Duration::from_secs(60 * minutes)).await;
             talk.sync().await;
         }
         assert_eq!(count(answered).await, 2);

@@ -250,9 +250,13 @@ testkit::both! {
         rig.sync().await;
         assert_eq!(rig.subjects(1).await, ["B", "Rates for a collab"]);
         assert_eq!((&rig.health().await["waiting"], &rig.health().await["skipped"]), (&json!(1), &json!(0)));
-        for _ in 0..6 {
-            rig.pass(HOUR).await;
+        // An hour passes before the last try.
+        for minutes in [2, 5, 14] {
+            rig.pass(Duration::from_secs(60 * minutes)).await;
         }
+        rig.pass(Duration::from_secs(60 * 40)).await;
+        assert_eq!((&rig.health().await["waiting"], &rig.health().await["skipped"]), (&json!(1), &json!(0)));
+        rig.pass(Duration::from_secs(60)).await;
         let health = rig.health().await;
         assert_eq!((&health["waiting"], &health["skipped"], &health["status"]), (&json!(0), &json!(1), &json!("active")));
         // Which one, and why; for its owner alone.

@@ -1,6 +1,6 @@
 //! Listing, searching and fetching.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use kernel::Timestamp;
 use serde::Deserialize;
@@ -16,6 +16,8 @@ use crate::{Error, bytes, error::Effect, governor::units};
 const PAGE: &str = "500";
 /// How many sent messages are looked at for one: as many as some minutes' units allow.
 const LOOKED_AT: usize = 200;
+/// So long, in all, whoever looks at them waits for limits to end.
+const OUTWAITED: Duration = Duration::from_secs(60);
 /// Where a message's own id stands, and where Gmail puts it when it gives another.
 const ITS_ID: [&str; 2] = ["Message-ID", "X-Google-Original-Message-ID"];
 
@@ -118,7 +120,7 @@ impl Mailbox {
     /// Looks for a mail that may have been sent, by the Message-ID that it was given, with or without angle brackets. Asks
     /// Gmail's search, and, since that may lag behind and Gmail may have replaced the id, looks at the mails that were
     /// `sent` in a span too: from some minutes before the send until some after, for Google's clock is not ours. `None` is
-    /// certain.
+    /// certain. A limit that ends within the minute does not end the looks.
     ///
     /// # Errors
     /// [`Error::InDoubt`]: too many were sent in the span to look at each; [`Error`]
@@ -140,8 +142,18 @@ impl Mailbox {
             return Ok(Some(message));
         }
         let (candidates, more) = self.sent_in(&sent).await?;
+        let mut patience = OUTWAITED;
         for message in candidates {
-            let fetched = match self.message(&message.id, Format::Metadata(&ITS_ID)).await {
+            let mut fetched = self.message(&message.id, Format::Metadata(&ITS_ID)).await;
+            // What was looked at before need not be looked at again.
+            if let Err(Error::Retry { after: Some(after), limited: true, .. }) = fetched
+                && let Some(left) = patience.checked_sub(after)
+            {
+                patience = left;
+                self.clock.sleep(after).await;
+                fetched = self.message(&message.id, Format::Metadata(&ITS_ID)).await;
+            }
+            let fetched = match fetched {
                 Err(Error::NotFound) => continue,
                 fetched => fetched?,
             };

@@ -139,6 +139,48 @@ async fn not_found_among_too_many_is_not_not_sent() {
     assert_eq!(looked("60@desk.example", 60).await.unwrap(), None);
 }
 
+/// What a limit breaks off goes on where it was, unless the limit lasts.
+#[tokio::test]
+async fn a_limit_does_not_begin_the_looks_anew() {
+    let Some(house) = House::new() else { return };
+    let mailbox = house.connected(BRAND).await;
+    let start = house.clock.now();
+    house.emulator.config(json!({"indexLag": true, "deliver": false})).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(mailbox.send(&mail(&format!("{n}@desk.example"), "", "x"), None).await.unwrap().id);
+    }
+    let path = |n: usize| format!("messages/{}", ids[n].replace('_', "%5F").replace('-', "%2D"));
+    let look = |id: &'static str| {
+        let (mailbox, house) = (&mailbox, &house);
+        async move {
+            tokio::select! {
+                found = mailbox.find_sent(id, start..start + Duration::from_secs(60)) => found,
+                () = async {
+                    loop {
+                        house.sim.advance(Duration::from_millis(10));
+                        tokio::task::yield_now().await;
+                    }
+                } => unreachable!(),
+            }
+        }
+    };
+    let limited = |seconds: u64| {
+        json!({"path": path(2), "status": 429, "reason": "rateLimitExceeded",
+            "headers": {"Retry-After": seconds.to_string()}})
+    };
+    house.emulator.fault(limited(5)).await;
+    assert_eq!(look("2@desk.example").await.unwrap().unwrap().id, ids[2]);
+    let mut looks = Vec::new();
+    for n in 0..3 {
+        looks.push(house.emulator.log(&path(n)).await.len());
+    }
+    assert_eq!(looks, [1, 1, 2]);
+    house.emulator.fault(limited(3600)).await;
+    let error = look("2@desk.example").await.unwrap_err();
+    assert!(matches!(error, Error::Retry { limited: true, .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn an_error_of_the_server_may_have_sent_it() {
     let Some(house) = House::new() else { return };

@@ -1,18 +1,39 @@
 //! A mail that nobody looked at: whether it may still leave, asked just before it does. What is known here is asked first;
 //! then Gmail, whether something stands in the thread that is not known yet, such as an answer that a person wrote in Gmail
-//! itself. While that cannot be told, the mail waits.
+//! itself, and whether the mail that is answered was thrown away. While that cannot be told, the mail waits; where reading
+//! the mailbox does not tell, a person is asked.
+
+use std::time::Duration;
 
 use dispatch::Outcome;
 use google::{Error, Format};
-use kernel::Problem;
+use kernel::{Problem, Timestamp};
 
 use super::{LAG, Leaving, RECONNECT, Refusal};
 use crate::{
     Gmail,
     model::{Decided, SendState, Source},
-    replies::Against,
+    replies::{Against, Unread},
     store::{self, Ending, Waiting},
 };
+
+/// Why a mail waits whose thread has something that is not read yet.
+const READ_FIRST: &str = "the thread is not what it was; it is read first";
+/// So long it waits for that at a time.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// How long a mail waited for its thread to be read, the last time; `None`: for something else, or nothing.
+fn reading_for(mail: &Leaving<'_>) -> Option<Duration> {
+    let row = &mail.row;
+    let until = row.waiting_until.filter(|_| row.waiting_reason.as_deref() == Some(READ_FIRST))?;
+    Some(until.since(row.updated_at))
+}
+
+/// Up to when the mailbox was read, if all was read twice since the mail waits for that: history may lag behind, too.
+fn read_twice(mail: &Leaving<'_>) -> Option<Timestamp> {
+    let again = reading_for(mail)? > LAG;
+    mail.credential.good_until.filter(|read| again && *read >= mail.row.updated_at)
+}
 
 impl Gmail {
     /// The outcome, where it may not leave (yet).
@@ -33,8 +54,11 @@ impl Gmail {
         }
         let Some(unasked) = self.unasked(&row.id).await? else { return Ok(None) };
         match self.mailbox(&mail.credential).thread(&unasked.thread, Format::Minimal).await {
-            Ok(thread) if !self.has_news(&mail.credential, &unasked, &thread).await? => Ok(None),
-            Ok(_) => self.read_first(mail).await.map(Some),
+            Ok(thread) => match self.unread(&mail.credential, &unasked, &thread, read_twice(mail)).await? {
+                Unread::Nothing => Ok(None),
+                Unread::Soon => self.read_first(mail).await.map(Some),
+                Unread::Lost(why) => self.take_back(mail, ("unread_news", why), true).await.map(Some),
+            },
             Err(Error::NotFound) => {
                 // Whoever deleted it wants nothing more to stand in it.
                 let why = ("thread_gone", "its thread was deleted in the mailbox");
@@ -80,8 +104,9 @@ impl Gmail {
     /// The mailbox is read first: what came decides about the mail.
     async fn read_first(&self, mail: &Leaving<'_>) -> Result<Outcome, Problem> {
         let now = self.now();
-        let reason = "something new stands in the thread; it is read first";
-        let until = now + LAG;
+        let reason = READ_FIRST;
+        // Twice as long each time.
+        let until = now + reading_for(mail).map_or(LAG, |last| (last * 2).min(LONGEST));
         let mut tx = self.db().begin().await?;
         store::note_waiting(&mut tx, &mail.row.id, Waiting { reason, until }, now).await?;
         self.want_sync(&mut tx, &mail.credential.key).await?;
