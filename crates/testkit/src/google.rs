@@ -58,7 +58,7 @@ impl Emulator {
             "oauth_clients": [{"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "name": "Desk",
                 "redirect_uris": redirect_uris}],
             "messages": [{"id": "msg_seed1", "user_email": BRAND, "from": format!("Creator One <{CREATOR}>"),
-                "to": BRAND, "subject": "Rates for a collab", "body_text": "Hi, my rate is 500.",
+                "to": BRAND, "subject": "Rates for a collab", "body_text": "Hi, I would love to make a video.",
                 "label_ids": ["INBOX", "UNREAD"], "message_id": "<seed-1@example.com>"}],
         });
         let mut command = Command::new("node");

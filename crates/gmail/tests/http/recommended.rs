@@ -173,7 +173,7 @@ testkit::both! {
         talk.hears("Newer words.").await;
         let named = json!({"conversation_id": talk.conversation, "last_message_id": "msg_seed1"});
         let made = talk.post("/recommended-reply/", named).await;
-        assert!(made["last_message"]["content"].as_str().unwrap().ends_with("Hi, my rate is 500."));
+        assert!(made["last_message"]["content"].as_str().unwrap().ends_with("Hi, I would love to make a video."));
         assert!(!talk.brain.last().contains("Newer words"));
         let wrong = json!({"conversation_id": talk.conversation, "last_message_id": "nope"});
         refused(&talk.house.post("/recommended-reply/", &talk.anna(), wrong).await, 422, &["last_message_id"]);

@@ -65,7 +65,7 @@ testkit::both! {
         let summary = talk.get(&format!("/conversations/summary/{}/", talk.conversation)).await;
         assert_eq!((&summary["summary"], &summary["sentiment"]), (&json!("They talk about the rate."), &json!("POSITIVE")));
 
-        let goal = talk.goal(json!({"priority": 4, "auto_reply": false})).await;
+        let goal = talk.goal(json!({"priority": 4, "auto_reply": false, "goal_description": "Agree on a video in March for 500 dollars"})).await;
         let proposed = talk.post("/recommended-reply/", json!({"conversation_id": talk.conversation})).await;
         assert!(proposed["goal"]["id"] == goal && proposed["status"] == "waiting", "{proposed}");
         assert_eq!(proposed["last_message"]["subject"], "Re: 合作邀请 Collab?");
