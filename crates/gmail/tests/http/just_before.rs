@@ -39,7 +39,7 @@ impl Talk {
     /// The mail does not leave by itself; a person may send it.
     async fn given_to_a_person(&self) {
         assert_eq!(self.outbox().await, [ruled("auto_reply", "cancelled")]);
-        assert_eq!(self.last_decision().await, ruled("no", "unread_news"));
+        assert_eq!(self.last_decision().await, ruled("waits", "unread_news"));
         assert_eq!(self.replies("status=waiting").await.len(), 1);
     }
 }

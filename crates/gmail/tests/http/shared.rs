@@ -181,7 +181,7 @@ testkit::both! {
             conn.all(db::sql!("SELECT gmail_id, large FROM gmail_fetches ORDER BY large"), db::args![]).await.unwrap();
         drop(conn);
         assert_eq!(waiting, [(ids[0].clone(), false), (ids[1].clone(), true)]);
-        rig.pass(std::time::Duration::from_secs(61)).await;
+        rig.pass(std::time::Duration::from_secs(91)).await;
         assert_eq!(rig.subjects(1).await, ["A", "B", "Rates for a collab"]);
     }
 }
