@@ -4,9 +4,9 @@
     cargo xtask peers && cargo build --release -p app
     bench/outreach/mailbox.py target/release/hongyan --peers target/peers/node_modules --mails 10000
 
-Starts the emulator of the tests with that many mails of one counterpart and as many others beside (--noise), then the
-server with an empty data folder, connects the mailbox, makes the conversation, and looks on until every mail is in it. Memory
-is the server's resident set, once a second; units are counted from the emulator's log of calls by Google's prices of 2026.
+Starts the emulator of the tests with crowd.mjs before it, which makes that many mails up, in threads of four, then the server
+with an empty data folder, connects the mailbox, makes the conversation, and looks on until every mail is in it. Memory is the
+server's resident set, once a second; units are counted from the log of calls by Google's prices of 2026.
 """
 import argparse, collections, json, os, pathlib, re, signal, subprocess, sys, tempfile, time, urllib.parse, urllib.request
 
@@ -47,7 +47,6 @@ def main():
     options.add_argument("server")
     options.add_argument("--peers", required=True, help="the folder node_modules with @emulators/google")
     options.add_argument("--mails", type=int, default=10_000)
-    options.add_argument("--noise", type=int, default=1000, help="mails of others in the mailbox")
     options.add_argument("--size", type=int, default=4000, help="octets of each text")
     options.add_argument("--units", type=int, default=6000, help="Google's units a minute")
     options.add_argument("--port", type=int, default=5079)
@@ -62,20 +61,16 @@ def main():
     node = subprocess.Popen(["node", "emulator.mjs"], cwd=folder, env={**os.environ, "SEED": json.dumps(seed)},
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     google = node.stdout.readline().removeprefix("ready ").strip()
-    server = None
+    server = front = None
     try:
-        filler = "The quick brown goose carries letters over the mountains. " * (o.size // 57)
-        begun = time.time()
-        for n in range(o.mails + o.noise):
-            sender = f"Creator One <{CREATOR}>" if n < o.mails else f"stranger{n % 50}@elsewhere.example"
-            call(f"{google}/_ctl/deliver", {"mailbox": BRAND, "from": sender, "subject": f"Mail {n}",
-                                           "text": f"Number {n}. {filler}", "messageId": f"<bench-{n}@example.com>"})
-        print(f"{o.mails + o.noise} mails delivered to the emulator in {time.time() - begun:.0f} s", flush=True)
+        front = subprocess.Popen(["node", ROOT / "bench/outreach/crowd.mjs", google, str(o.mails), str(o.size), BRAND, CREATOR],
+                                 stdout=subprocess.PIPE, text=True)
+        crowd = front.stdout.readline().removeprefix("ready ").strip()
         env = {**os.environ, "HONGYAN_DATA_DIR": str(folder / "data"), "HONGYAN_SERVER__LISTEN": f"127.0.0.1:{o.port}",
                "HONGYAN_SERVER__PUBLIC_URL": public, "HONGYAN_LIMITS__ENABLED": "false",
                "HONGYAN_GMAIL__QUOTA_UNITS": str(o.units),
                "HONGYAN_GMAIL__AUTH_URI": f"{google}/o/oauth2/v2/auth", "HONGYAN_GMAIL__TOKEN_URI": f"{google}/token",
-               "HONGYAN_GMAIL__REVOKE_URI": f"{google}/revoke", "HONGYAN_GMAIL__API_BASE": google,
+               "HONGYAN_GMAIL__REVOKE_URI": f"{google}/revoke", "HONGYAN_GMAIL__API_BASE": crowd,
                "HONGYAN_GMAIL__JWKS_URI": f"{google}/oauth2/v3/certs"}
         log = open(folder / "server.log", "w")
         server = subprocess.Popen([o.server, "serve"], env=env, stdout=log, stderr=log, cwd=folder)
@@ -85,16 +80,16 @@ def main():
                 break
             except OSError:
                 time.sleep(0.1)
-        measure(o, public, google, server.pid)
+        measure(o, public, google, crowd, server.pid)
     finally:
-        for child in (server, node):
+        for child in (server, front, node):
             if child:
                 child.send_signal(signal.SIGTERM)
                 child.wait(20)
         print(f"data and log: {folder}")
 
 
-def measure(o, public, google, pid):
+def measure(o, public, google, crowd, pid):
     api = f"{public}/api/gmail"
     user = {"username": "bench", "email": "bench@example.com", "password": "password123"}
     token = call(f"{public}/api/v1/auth/register", user)["data"]["token"]
@@ -120,9 +115,8 @@ def measure(o, public, google, pid):
             print(f"{time.time() - begun:6.0f} s  {count} mails  {resident():.0f} MB", flush=True)
     took = time.time() - begun
     minutes, refused = collections.Counter(), 0
-    for entry in call(f"{google}/_ctl/log?path=/gmail/v1/", {}):
-        path = entry["path"].split("/users/me")[-1]
-        price = next((p for pattern, p in PRICES if re.match(pattern, path)), 1)
+    for entry in call(f"{crowd}/_log"):
+        price = next((p for pattern, p in PRICES if re.match(pattern, entry["path"])), 1)
         minutes[int(entry.get("at", 0) // 60_000)] += price
         refused += entry["status"] == 429
     print(f"{count} mails in {took:.0f} s; memory {before:.0f} MB before, at most {most:.0f} MB; "
