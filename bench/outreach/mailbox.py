@@ -6,7 +6,7 @@
 
 Starts the emulator of the tests with crowd.mjs before it, which makes that many mails up, in threads of four, then the server
 with an empty data folder, connects the mailbox, makes the conversation, and looks on until every mail is in it. Memory is the
-server's resident set, once a second; units are counted from the log of calls by Google's prices of 2026.
+server's resident set, once a second, and of it what is its own: not the pages of the program's and the database's file; units are counted from the log of calls by Google's prices of 2026.
 """
 import argparse, collections, json, os, pathlib, re, signal, subprocess, sys, tempfile, time, urllib.parse, urllib.request
 
@@ -100,26 +100,26 @@ def measure(o, public, google, crowd, pid):
     asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
     click = {k: asked[k] for k in ("redirect_uri", "state", "client_id", "code_challenge", "code_challenge_method", "scope")}
     call(call(f"{google}/o/oauth2/v2/auth/callback", form={**click, "email": BRAND}, follow=False))
-    resident = lambda: int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1)) / 1024
-    before = resident()
+    resident = lambda what="VmRSS": int(re.search(rf"{what}:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1)) / 1024
+    before, own = resident(), 0
     begun = time.time()
     call(f"{api}/conversations/", {"user_email": BRAND, "influencer_email": CREATOR}, token)
     most, count, last = before, 0, 0
     while count < o.mails:
         time.sleep(1)
-        most = max(most, resident())
+        most, own = max(most, resident()), max(own, resident("RssAnon"))
         row = call(f"{api}/conversations/", token=token)["results"][0]
         count = row["message_count"]
         if time.time() - last > 60:
             last = time.time()
-            print(f"{time.time() - begun:6.0f} s  {count} mails  {resident():.0f} MB", flush=True)
+            print(f"{time.time() - begun:6.0f} s  {count} mails  {resident():.0f} MB, {resident('RssAnon'):.0f} MB own", flush=True)
     took = time.time() - begun
     minutes, refused = collections.Counter(), 0
     for entry in call(f"{crowd}/_log"):
         price = next((p for pattern, p in PRICES if re.match(pattern, entry["path"])), 1)
         minutes[int(entry.get("at", 0) // 60_000)] += price
         refused += entry["status"] == 429
-    print(f"{count} mails in {took:.0f} s; memory {before:.0f} MB before, at most {most:.0f} MB; "
+    print(f"{count} mails in {took:.0f} s; memory {before:.0f} MB before, at most {most:.0f} MB, {own:.0f} MB own; "
           f"units in the busiest minute {max(minutes.values())}, in all {sum(minutes.values())}; {refused} calls refused")
 
 
