@@ -16,7 +16,6 @@ mod contended;
 mod details;
 mod follow;
 mod frames;
-mod hours;
 mod http;
 mod migrations;
 mod model;

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use httpkit::{Fields, text, text_enum};
+use httpkit::{Fields, hours::Hours, text, text_enum};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use crate::hours::{self, Hours, Interval};
 
 text_enum! {
     /// Who gives waiting customers to agents.
@@ -115,47 +113,10 @@ impl DeskSettings {
             close_idle_after_seconds: idle,
             first_response_seconds: first,
             next_response_seconds: next,
-            hours: f.object("hours", read_hours),
+            hours: f.object("hours", Hours::read),
             closed_text: said(f, "closedText", d.closed_text),
             rating: f.optional("rating").unwrap_or(d.rating),
             rating_text: said(f, "ratingText", d.rating_text),
         }
     }
-}
-
-/// So many intervals a day.
-const MOST_INTERVALS: usize = 8;
-/// So many holidays.
-const MOST_HOLIDAYS: usize = 400;
-
-fn read_hours(f: &mut Fields) -> Hours {
-    let text::Line(zone) = f.required::<text::Line<64>>("zone");
-    if !zone.is_empty() && !hours::is_zone(&zone) {
-        f.rule("zone", "must be a time zone such as Asia/Shanghai");
-    }
-    let mut hours = Hours { zone, ..Hours::default() };
-    for (weekday, name) in hours::DAYS.iter().enumerate() {
-        let intervals = f.list(name, MOST_INTERVALS, |f| {
-            let text::Line(from) = f.required::<text::Line<5>>("from");
-            let text::Line(to) = f.required::<text::Line<5>>("to");
-            match Interval::parse(&from, &to) {
-                Ok(interval) => Some(interval),
-                Err((field, problem)) => {
-                    f.rule(field, problem);
-                    None
-                }
-            }
-        });
-        let mut intervals: Vec<Interval> = intervals.unwrap_or_default().into_iter().flatten().collect();
-        intervals.sort();
-        *hours.day_mut(weekday) = intervals;
-    }
-    let holidays: Vec<text::Line<10>> = f.optional("holidays").unwrap_or_default();
-    if holidays.len() > MOST_HOLIDAYS {
-        f.rule("holidays", format!("must have at most {MOST_HOLIDAYS} entries"));
-    } else if let Some(n) = holidays.iter().position(|day| !hours::is_date(&day.0)) {
-        f.rule(&format!("holidays[{n}]"), "must be a day such as 2026-10-01");
-    }
-    hours.holidays = holidays.into_iter().map(|day| day.0).collect();
-    hours
 }

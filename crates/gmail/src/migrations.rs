@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { name: "gmail/003_conversations", sql: CONVERSATIONS },
     Migration { name: "gmail/004_outbox", sql: OUTBOX },
     Migration { name: "gmail/005_replies", sql: REPLIES },
+    Migration { name: "gmail/006_names_and_hours", sql: NAMES_AND_HOURS },
 ];
 
 const ACCOUNTS: &str = "
@@ -395,4 +396,10 @@ CREATE TABLE gmail_decisions (
 );
 CREATE INDEX gmail_decisions_user ON gmail_decisions (user_id, id);
 CREATE INDEX gmail_decisions_conversation ON gmail_decisions (conversation_id, id);
+";
+
+/// `sending_hours` is a JSON document.
+const NAMES_AND_HOURS: &str = "
+ALTER TABLE gmail_credentials ADD COLUMN name TEXT;
+ALTER TABLE gmail_credentials ADD COLUMN sending_hours TEXT;
 ";

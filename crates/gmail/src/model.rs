@@ -1,7 +1,8 @@
 //! The pure part of outreach: states, and the rules that need no database.
 
 use httpkit::text_enum;
-use mail::OwnAddresses;
+use mail::{Mailbox, OwnAddresses};
+use serde_json::Value;
 
 use crate::store::CredentialRow;
 
@@ -166,11 +167,25 @@ pub(crate) fn address_key(address: &str) -> String {
     address.trim().to_lowercase()
 }
 
+/// A JSON list of addresses: texts, or objects with `address` and perhaps `name`. What is neither is left out.
+#[must_use]
+pub(crate) fn mailboxes(json: &str) -> Vec<Mailbox> {
+    let list: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
+    let one = |value: &Value| match value {
+        Value::String(address) => Some(Mailbox::new(address)),
+        value => {
+            let address = value.get("address")?.as_str()?.to_owned();
+            Some(Mailbox { name: value.get("name").and_then(Value::as_str).map(str::to_owned), address })
+        }
+    };
+    list.iter().filter_map(one).collect()
+}
+
 /// What is known as ours: these accounts, and the addresses that they may also send as.
 #[must_use]
 pub(crate) fn own_addresses<'a>(rows: impl IntoIterator<Item = &'a CredentialRow>) -> OwnAddresses {
     let of = |row: &CredentialRow| {
-        let aliases: Vec<String> = serde_json::from_str(&row.aliases).unwrap_or_default();
+        let aliases = mailboxes(&row.aliases).into_iter().map(|alias| alias.address);
         [row.email.clone(), row.address.clone()].into_iter().chain(aliases)
     };
     OwnAddresses::new(rows.into_iter().flat_map(of))

@@ -321,10 +321,12 @@ fn new(user: &str, key: &str, address: &str, now: Timestamp) -> CredentialRow {
         watch_expires_at: None,
         watch_error: None,
         limited_until: None,
+        name: None,
         aliases: "[]".to_owned(),
         aliases_at: None,
         auto_reply: AutoReply::On,
         daily_cap: None,
+        sending_hours: None,
         created_at: now,
         updated_at: now,
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use google::Error;
+use httpkit::hours::Hours;
 use kernel::{Problem, ProblemKind};
 
 use crate::{
@@ -17,6 +18,16 @@ pub(crate) struct Gone {
     pub(crate) email: String,
     /// Whether Google knows, or why not.
     pub(crate) revoked: Result<(), String>,
+}
+
+/// How an account is to behave from now on; what is `None` stays as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Behaviour {
+    /// `Some(None)`: the settings'.
+    pub(crate) daily_cap: Option<Option<i64>>,
+    pub(crate) auto_reply: Option<AutoReply>,
+    /// When what nobody looked at may leave; `Some(None)`: always.
+    pub(crate) sending_hours: Option<Option<Hours>>,
 }
 
 /// So long Google has to answer whoever disconnects an account.
@@ -86,7 +97,7 @@ impl Gmail {
         Ok(Gone { email: row.email, revoked })
     }
 
-    /// Sets how an account behaves: its daily cap (`Some(None)`: the settings') and whether it answers by itself.
+    /// Sets how an account behaves; what is `None` stays.
     ///
     /// # Errors
     /// 404
@@ -94,8 +105,7 @@ impl Gmail {
         &self,
         user: &str,
         id: i64,
-        daily_cap: Option<Option<i64>>,
-        auto_reply: Option<AutoReply>,
+        Behaviour { daily_cap, auto_reply, sending_hours }: Behaviour,
     ) -> Result<CredentialRow, Problem> {
         let mut tx = self.db().begin().await?;
         let rows = store::lock_credentials(&mut tx, user).await?;
@@ -104,6 +114,13 @@ impl Gmail {
         let row = CredentialRow {
             daily_cap: daily_cap.unwrap_or(row.daily_cap),
             auto_reply: auto_reply.unwrap_or(row.auto_reply),
+            sending_hours: match sending_hours {
+                Some(hours) => {
+                    let json = hours.map(|hours| serde_json::to_string(&hours)).transpose();
+                    json.map_err(|_| Problem::internal())?
+                }
+                None => row.sending_hours,
+            },
             ..row
         };
         if was_on && row.auto_reply != AutoReply::On {
@@ -112,8 +129,8 @@ impl Gmail {
                 self.hand_over_automatic(&mut tx, conversation, why).await?;
             }
         }
-        store::set_behaviour(&mut tx, id, (row.daily_cap, row.auto_reply), self.now()).await?;
-        // A higher cap may let go what waits.
+        store::set_behaviour(&mut tx, &row, self.now()).await?;
+        // A higher cap, or other hours, may let go what waits.
         self.wake_outbox(&mut tx, &row.key).await?;
         tx.commit().await?;
         Ok(row)

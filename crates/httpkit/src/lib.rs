@@ -12,6 +12,7 @@ pub mod client;
 pub mod download;
 pub mod envelope;
 pub mod fields;
+pub mod hours;
 pub mod limits;
 pub mod middleware;
 mod text_enum;

@@ -2,11 +2,11 @@
 
 use accounts::Caller;
 use axum::extract::State;
-use httpkit::{BareReply, Body, StatusRefusals, bare};
+use httpkit::{BareReply, Body, StatusRefusals, bare, hours::Hours};
 use utoipa::ToSchema;
 
 use super::{Number, credentials::CredentialInfo};
-use crate::{Gmail, model::AutoReply, store, sync::TRIES};
+use crate::{Gmail, model::AutoReply, ops::Behaviour, store, sync::TRIES};
 
 /// What to change.
 #[derive(ToSchema)]
@@ -17,6 +17,9 @@ pub(super) struct CredentialPatch {
     daily_cap: Option<i64>,
     /// Whether this account answers by itself where a goal asks for it.
     auto_reply: Option<AutoReply>,
+    /// When what nobody looked at may leave: automatic replies and follow-ups; `null`: always. Without `mon` to `sun` never,
+    /// which is refused.
+    sending_hours: Option<Hours>,
 }
 
 /// Set how an account behaves
@@ -38,8 +41,14 @@ pub(super) async fn patch_credential(
     }
     let named = f.names("daily_cap").then_some(cap);
     let auto_reply: Option<AutoReply> = f.optional("auto_reply");
+    let hours = f.object("sending_hours", Hours::read);
+    if hours.as_ref().is_some_and(|hours| hours.next_opening(gmail.now()).is_none()) {
+        f.rule("sending_hours", "must have an interval, mon to sun, within the next 400 days");
+    }
+    let sending_hours = f.names("sending_hours").then_some(hours);
     f.finish()?;
-    let row = gmail.set_behaviour(caller.id(), id, named, auto_reply).await?;
+    let behaviour = Behaviour { daily_cap: named, auto_reply, sending_hours };
+    let row = gmail.set_behaviour(caller.id(), id, behaviour).await?;
     let mut conn = gmail.db().read().await?;
     let health = store::fetches::health(&mut conn, std::slice::from_ref(&row.key), TRIES).await?;
     bare(CredentialInfo::of(&gmail, &mut conn, row, health.into_iter().next().unwrap_or_default()).await?)

@@ -2,7 +2,7 @@
 
 use accounts::Caller;
 use axum::{extract::State, http::StatusCode};
-use httpkit::{Bare, BareReply, Failure, Listed, StatusRefusals, bare};
+use httpkit::{Bare, BareReply, Failure, Listed, StatusRefusals, bare, hours::Hours};
 use kernel::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use super::Number;
 use crate::{
     Gmail,
-    model::{AutoReply, CredentialStatus},
+    model::{AutoReply, CredentialStatus, mailboxes},
+    replies::hours_of,
     store::{self, CredentialRow, fetches::HealthRow},
     sync::TRIES,
 };
@@ -20,6 +21,8 @@ use crate::{
 pub(super) struct CredentialInfo {
     id: i64,
     email: String,
+    /// Beside its address in what it sends, as Gmail has it.
+    name: Option<String>,
     is_default: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -54,6 +57,8 @@ pub(super) struct CredentialInfo {
     /// The other addresses that it may write as.
     aliases: Vec<String>,
     auto_reply: AutoReply,
+    /// When automatic replies and follow-ups may leave; null: always.
+    sending_hours: Option<Hours>,
     /// Mails that are still to be looked at.
     waiting: i64,
     /// Mails that could not be taken in, and are tried again when somebody asks for it: which, and why, says
@@ -96,7 +101,9 @@ impl CredentialInfo {
             sends_today,
             cap: cap.cap,
             daily_cap: row.daily_cap,
-            aliases: serde_json::from_str(&row.aliases).unwrap_or_default(),
+            aliases: mailboxes(&row.aliases).into_iter().map(|alias| alias.address).collect(),
+            sending_hours: hours_of(&row),
+            name: row.name,
             auto_reply: row.auto_reply,
             id: row.id,
             email: row.email,

@@ -3,10 +3,9 @@
 
 use db::{Conn, Result};
 use mail::{Mailbox, OwnAddresses, is_same_mailbox, normal_form};
-use serde_json::Value;
 
 use crate::{
-    model::{Direction, address_key},
+    model::{Direction, address_key, mailboxes},
     store::{self, ConversationRow, CredentialRow, MessageRow, ShownReply},
 };
 
@@ -20,22 +19,9 @@ pub(crate) struct Letter {
     pub(crate) subject: Option<String>,
 }
 
-/// A JSON list of addresses: texts, or objects with `address`.
+/// The addresses of a JSON list of them.
 pub(crate) fn addresses(json: &str) -> Vec<String> {
     mailboxes(json).into_iter().map(|mailbox| mailbox.address).collect()
-}
-
-/// The same with names.
-pub(crate) fn mailboxes(json: &str) -> Vec<Mailbox> {
-    let list: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
-    let one = |value: &Value| match value {
-        Value::String(address) => Some(Mailbox::new(address)),
-        value => {
-            let address = value.get("address")?.as_str()?.to_owned();
-            Some(Mailbox { name: value.get("name").and_then(Value::as_str).map(str::to_owned), address })
-        }
-    };
-    list.iter().filter_map(one).collect()
 }
 
 /// The addresses of an account: its own and what it may also send as.

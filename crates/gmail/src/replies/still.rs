@@ -6,6 +6,7 @@ use kernel::{Timestamp, time::days};
 
 use super::{
     decide::{About, Lead, Ruling, awaited, still},
+    hours::{hours_of, latest, leaves_at},
     snapshot::Topic,
 };
 use crate::{
@@ -192,14 +193,18 @@ impl Gmail {
             // Who is away is waited for.
             since = since.max(awaited(until));
         }
-        let too_old = now.since(since) > config.max_age;
+        let hours = hours_of(&case.credential);
+        let too_old = now > latest(hours.as_ref(), since, config.max_age);
         Ok(match still(&case.snapshot, config) {
             Ruling::No(rule, reason) => Some(Against::Never(rule, reason)),
             Ruling::Waits(rule, reason) => Some(Against::Unseen(rule, reason)),
             Ruling::Yes | Ruling::Later(_) if too_old => {
                 Some(Against::Unseen("too_old", "it could not leave for too long".to_owned()))
             }
-            Ruling::Yes => None,
+            Ruling::Yes => hours.filter(|hours| !hours.is_open(now)).map(|hours| {
+                let until = leaves_at(Some(&hours), reply.conversation_id, now);
+                Against::Later(until, "it leaves in the hours that the account's owner set".to_owned())
+            }),
             Ruling::Later(until) => {
                 let away = case.snapshot.away_until.is_some_and(|until| until.plus(days(1)) > now);
                 let why =

@@ -1,25 +1,37 @@
-//! The addresses that an account may write as: asked of Google when it is connected, when one is named that is not known,
-//! and daily.
+//! The addresses that an account may write as, and by which names: asked of Google when it is connected, when one is named
+//! that is not known, and daily.
 
 use std::time::Duration;
 
 use db::Tx;
 use dispatch::{BoxFuture, Dispatch, NewDispatch, Outcome, Single};
-use google::Error;
+use google::{Error, SendAs};
 use kernel::{Problem, time::days};
+use mail::Mailbox;
 
+use super::envelope::Party;
 use crate::{
     CredentialStatus, Gmail,
-    model::address_key,
+    model::{address_key, mailboxes},
     store::{self, CredentialRow},
 };
 
 /// Asks Google for an account's aliases.
 pub const ALIASES: &str = "gmail.aliases";
 
+/// The longest name beside an address, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// The aliases of an account as they were last.
-pub(super) fn of(credential: &CredentialRow) -> Vec<String> {
-    serde_json::from_str(&credential.aliases).unwrap_or_default()
+pub(super) fn of(credential: &CredentialRow) -> Vec<Mailbox> {
+    mailboxes(&credential.aliases)
+}
+
+/// The name beside an address in Gmail's settings, if it can stand in a mail.
+fn name_of(alias: &SendAs) -> Option<String> {
+    let name = alias.display_name.trim();
+    let fits = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control);
+    fits.then(|| name.to_owned())
 }
 
 impl Gmail {
@@ -42,23 +54,30 @@ impl Gmail {
         Ok(())
     }
 
-    /// Asks for an account's aliases, and remembers them.
-    async fn fetch_aliases(&self, credential: &CredentialRow) -> Result<Vec<String>, Error> {
-        let list = self.mailbox(credential).send_as().await?;
-        let mut aliases: Vec<String> = list
-            .into_iter()
-            .filter(|alias| alias.is_usable() && address_key(&alias.address) != credential.address)
-            .map(|alias| alias.address)
-            .filter(|address| transports::parse_address(address).is_ok())
+    /// Asks for an account's name and aliases, and remembers them: the account as it is by now.
+    async fn fetch_aliases(&self, credential: CredentialRow) -> Result<CredentialRow, Error> {
+        let list = self.mailbox(&credential).send_as().await?;
+        let is_own = |alias: &SendAs| address_key(&alias.address) == credential.address;
+        let name = list.iter().find(|alias| is_own(alias)).and_then(name_of);
+        let mut aliases: Vec<Party> = list
+            .iter()
+            .filter(|alias| alias.is_usable() && !is_own(alias))
+            .filter(|alias| transports::parse_address(&alias.address).is_ok())
+            // As in Gmail, the account's where an alias has none.
+            .map(|alias| Party {
+                name: name_of(alias).or_else(|| name.clone()),
+                address: alias.address.clone(),
+            })
             .collect();
-        aliases.sort_unstable();
-        aliases.dedup();
+        aliases.sort_unstable_by(|a, b| a.address.cmp(&b.address));
+        aliases.dedup_by(|a, b| a.address == b.address);
         let stored = |error: db::DbError| Error::retry(format!("aliases cannot be stored: {error}"));
-        let json = serde_json::to_string(&aliases).map_err(|e| Error::retry(e.to_string()))?;
+        let aliases = serde_json::to_string(&aliases).map_err(|e| Error::retry(e.to_string()))?;
         let mut tx = self.db().begin().await.map_err(stored)?;
-        store::store_aliases(&mut tx, &credential.key, &json, self.now()).await.map_err(stored)?;
+        let known = (name.as_deref(), aliases.as_str());
+        store::store_aliases(&mut tx, &credential.key, known, self.now()).await.map_err(stored)?;
         tx.commit().await.map_err(stored)?;
-        Ok(aliases)
+        Ok(CredentialRow { name, aliases, ..credential })
     }
 
     /// An account whose aliases are asked for once more if `from` is none of those that are known.
@@ -68,17 +87,16 @@ impl Gmail {
         from: &str,
     ) -> Result<CredentialRow, Problem> {
         let wanted = address_key(from);
-        let known = wanted == credential.address || of(&credential).iter().any(|a| address_key(a) == wanted);
+        let known =
+            wanted == credential.address || of(&credential).iter().any(|a| address_key(&a.address) == wanted);
         if known || credential.status != CredentialStatus::Active {
             return Ok(credential);
         }
-        match self.fetch_aliases(&credential).await {
-            Ok(aliases) => {
-                let aliases = serde_json::to_string(&aliases).map_err(|_| Problem::internal())?;
-                Ok(CredentialRow { aliases, ..credential })
-            }
+        let key = credential.key.clone();
+        match self.fetch_aliases(credential).await {
+            Ok(credential) => Ok(credential),
             Err(error) => {
-                tracing::info!(credential = credential.key, %error, "aliases cannot be asked for");
+                tracing::info!(credential = key, %error, "aliases cannot be asked for");
                 let text = format!("is no alias that is known, and Google cannot be asked now: {error}");
                 Err(Problem::rule("from", text))
             }
@@ -107,8 +125,8 @@ impl Single for Aliases {
                     return Outcome::Retry { reason: error.to_string(), after: None, in_doubt: false };
                 }
             };
-            let (wait, reason) = match gmail.fetch_aliases(&credential).await {
-                Ok(aliases) => (days(1), format!("{} aliases", aliases.len())),
+            let (wait, reason) = match gmail.fetch_aliases(credential).await {
+                Ok(credential) => (days(1), format!("{} aliases", of(&credential).len())),
                 Err(Error::Retry { reason, after, .. }) => {
                     (after.unwrap_or(Duration::from_secs(600)), reason)
                 }

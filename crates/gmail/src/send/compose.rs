@@ -10,16 +10,10 @@ use mail::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    Key, NewSend, Wishes,
-    addresses::keys,
-    aliases,
-    envelope::{self, Party},
-    found, words,
-};
+use super::{Key, NewSend, Wishes, addresses::keys, aliases, envelope::Party, found, words};
 use crate::{
     Gmail,
-    model::{SendState, Source, address_key, own_addresses},
+    model::{SendState, Source, address_key, mailboxes, own_addresses},
     store::{self, ConversationRow, CredentialRow, MessageRow, OutboxRow},
 };
 
@@ -231,7 +225,8 @@ fn account(
         let key = address_key(&email.address);
         let own = all.iter().find(|c| c.address == key).map(|c| (c.clone(), None));
         own.or_else(|| {
-            let has = |c: &&CredentialRow| aliases::of(c).iter().any(|alias| address_key(alias) == key);
+            let has =
+                |c: &&CredentialRow| aliases::of(c).iter().any(|alias| address_key(&alias.address) == key);
             all.iter().find(has).map(|c| (c.clone(), Some(email.clone())))
         })
     };
@@ -287,11 +282,8 @@ fn recipients(
     let (mut to, mut cc) = (request.to.clone(), request.cc.clone());
     if let Some(answered) = answers.filter(|_| to.is_empty() || request.reply_all) {
         let author = Mailbox { name: answered.from_name.clone(), address: answered.from_address.clone() };
-        let (reply_to, all_to, all_cc) = (
-            envelope::mailboxes(&answered.reply_to),
-            envelope::mailboxes(&answered.to_list),
-            envelope::mailboxes(&answered.cc_list),
-        );
+        let (reply_to, all_to, all_cc) =
+            (mailboxes(&answered.reply_to), mailboxes(&answered.to_list), mailboxes(&answered.cc_list));
         let addressed = Addressed { from: &[author], reply_to: &reply_to, to: &all_to, cc: &all_cc };
         let those = reply::reply_recipients(addressed, &own_addresses(own), request.reply_all);
         to.extend(those.to);

@@ -27,12 +27,6 @@ impl From<&Party> for Mailbox {
     }
 }
 
-/// A JSON list of [`Party`] as mailboxes; empty if it is none.
-pub(crate) fn mailboxes(json: &str) -> Vec<Mailbox> {
-    let parties: Vec<Party> = serde_json::from_str(json).unwrap_or_default();
-    parties.iter().map(Mailbox::from).collect()
-}
-
 /// A file of a mail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Enclosed {

@@ -300,14 +300,17 @@ async fn found(conn: &mut Conn, user: &str, key: Option<&Key>) -> Result<Option<
     Err(Problem::new(ProblemKind::Conflict, "the key belongs to another mail").field("Idempotency-Key", text))
 }
 
-/// Who writes: the account, or an accepted alias of it.
+/// Who writes: the account, or an accepted alias of it, by the name that it has in Gmail where no other is given.
 fn sender(credential: &CredentialRow, new: &NewSend) -> Result<Mailbox, Problem> {
-    let Some(from) = &new.from else { return Ok(Mailbox::new(&credential.email)) };
+    let from = new.from.clone().unwrap_or_else(|| Mailbox::new(&credential.email));
     let wanted = address_key(&from.address);
-    if wanted == credential.address
-        || aliases::of(credential).iter().any(|alias| address_key(alias) == wanted)
-    {
-        return Ok(from.clone());
+    let by = |name: Option<String>| Mailbox { name: from.name.clone().or(name), ..from.clone() };
+    if wanted == credential.address {
+        return Ok(by(credential.name.clone()));
+    }
+    let alias = aliases::of(credential).into_iter().find(|alias| address_key(&alias.address) == wanted);
+    if let Some(alias) = alias {
+        return Ok(by(alias.name));
     }
     let text = format!("must be {} or an accepted alias of it", credential.email);
     Err(Problem::rule("from", text))

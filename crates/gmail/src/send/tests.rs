@@ -56,10 +56,12 @@ fn account(now: Timestamp) -> CredentialRow {
         watch_expires_at: None,
         watch_error: None,
         limited_until: None,
+        name: None,
         aliases: "[\"sales@shop.example\"]".to_owned(),
         aliases_at: None,
         auto_reply: AutoReply::On,
         daily_cap: None,
+        sending_hours: None,
         created_at: now,
         updated_at: now,
     }

@@ -41,7 +41,9 @@ db::row! {
         pub(crate) watch_error: Option<String>,
         /// Until when Google wants no call.
         pub(crate) limited_until: Option<Timestamp>,
-        /// The addresses that it may also send as: a JSON list.
+        /// Beside its address in what it sends.
+        pub(crate) name: Option<String>,
+        /// The addresses that it may also send as, with their names: a JSON list.
         pub(crate) aliases: String,
         /// When Google was asked for them last.
         pub(crate) aliases_at: Option<Timestamp>,
@@ -49,6 +51,8 @@ db::row! {
         pub(crate) auto_reply: AutoReply,
         /// The most mails a day, if its owner set one.
         pub(crate) daily_cap: Option<i64>,
+        /// When what nobody looked at may leave, as JSON; always where its owner said nothing.
+        pub(crate) sending_hours: Option<String>,
         pub(crate) created_at: Timestamp,
         pub(crate) updated_at: Timestamp,
     }
@@ -59,7 +63,8 @@ macro_rules! columns {
     () => {
         "id, key, user_id, email, address, is_default, status, status_reason, grant_sealed, access_sealed,
          access_expires_at, scopes, version, history_id, good_until, synced_at, topic, watch_expires_at,
-         watch_error, limited_until, aliases, aliases_at, auto_reply, daily_cap, created_at, updated_at"
+         watch_error, limited_until, name, aliases, aliases_at, auto_reply, daily_cap, sending_hours,
+         created_at, updated_at"
     };
 }
 
@@ -236,11 +241,16 @@ pub(crate) async fn delete_credential(tx: &mut Tx, id: i64) -> Result<()> {
     tx.exec(sql!("DELETE FROM gmail_credentials WHERE id = $1"), args![id]).await.map(drop)
 }
 
-/// What an account may also send as, by Google's own word just now.
-pub(crate) async fn store_aliases(tx: &mut Tx, key: &str, aliases: &str, now: Timestamp) -> Result<()> {
+/// An account's name and what it may also send as, by Google's own word just now.
+pub(crate) async fn store_aliases(
+    tx: &mut Tx,
+    key: &str,
+    (name, aliases): (Option<&str>, &str),
+    now: Timestamp,
+) -> Result<()> {
     tx.exec(
-        sql!("UPDATE gmail_credentials SET aliases = $2, aliases_at = $3 WHERE key = $1"),
-        args![key, aliases, now],
+        sql!("UPDATE gmail_credentials SET name = $2, aliases = $3, aliases_at = $4 WHERE key = $1"),
+        args![key, name, aliases, now],
     )
     .await
     .map(drop)
@@ -253,16 +263,14 @@ pub(crate) async fn note_limited(tx: &mut Tx, key: &str, until: Timestamp) -> Re
         .map(drop)
 }
 
-/// How an account behaves.
-pub(crate) async fn set_behaviour(
-    tx: &mut Tx,
-    id: i64,
-    (daily_cap, auto_reply): (Option<i64>, AutoReply),
-    now: Timestamp,
-) -> Result<()> {
+/// Stores how an account behaves, as its row has it.
+pub(crate) async fn set_behaviour(tx: &mut Tx, c: &CredentialRow, now: Timestamp) -> Result<()> {
     tx.exec(
-        sql!("UPDATE gmail_credentials SET daily_cap = $2, auto_reply = $3, updated_at = $4 WHERE id = $1"),
-        args![id, daily_cap, auto_reply, now],
+        sql!(
+            "UPDATE gmail_credentials SET daily_cap = $2, auto_reply = $3, sending_hours = $4, updated_at = $5
+             WHERE id = $1"
+        ),
+        args![c.id, c.daily_cap, c.auto_reply, c.sending_hours.as_deref(), now],
     )
     .await
     .map(drop)

@@ -14,6 +14,7 @@ mod connect;
 mod conversations;
 mod follow;
 mod goals;
+mod hours;
 mod house;
 mod just_before;
 mod mailbag;

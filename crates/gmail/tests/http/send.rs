@@ -335,6 +335,35 @@ testkit::both! {
         refused(&house.hold(&anna, mail_to_li(json!({"email": "sales@shop.example"}))).await, 422, &["email"]);
     }
 
+    /// A mail bears the name that Gmail's settings have beside its address, unless it is given another; an alias without one the
+    /// account's.
+    async fn names(t) {
+        let Some((house, anna)) = office(t).await else { return };
+        let list = json!({"sendAs": [
+            {"sendAsEmail": BRAND, "isPrimary": true, "displayName": "品牌部, Shanghai"},
+            {"sendAsEmail": "sales@shop.example", "verificationStatus": "accepted", "displayName": "Sales"},
+            {"sendAsEmail": "press@shop.example", "verificationStatus": "accepted", "displayName": ""},
+            {"sendAsEmail": "odd@shop.example", "verificationStatus": "accepted", "displayName": "Odd\r\nBcc: x@example.org"},
+        ]});
+        house.google.fault(json!({"path": "/settings/sendAs", "status": 200, "body": list, "times": 1})).await;
+        good(&house.mail(&anna, mail_to_li(json!({"from": "sales@shop.example"}))).await);
+        for from in ["press@shop.example", "odd@shop.example", "Li Lei <sales@shop.example>", BRAND] {
+            good(&house.mail(&anna, mail_to_li(json!({"from": from}))).await);
+        }
+        good(&house.mail(&anna, mail_to_li(json!({}))).await);
+        let mut from: Vec<String> = house.sent_raw().await.iter().map(|raw| read(raw).from[0].to_string()).collect();
+        from.sort_unstable();
+        let own = format!("品牌部, Shanghai <{BRAND}>");
+        let of_alias = |address: &str| format!("品牌部, Shanghai <{address}@shop.example>");
+        let named = ["Li Lei <sales@shop.example>", "Sales <sales@shop.example>"].map(str::to_owned);
+        let mut wanted = [named.to_vec(), vec![own.clone(), own, of_alias("press"), of_alias("odd")]].concat();
+        wanted.sort_unstable();
+        assert_eq!(from, wanted);
+        let shown = house.get("/credentials/", &anna).await.body["results"][0].clone();
+        assert_eq!(shown["name"], "品牌部, Shanghai");
+        assert_eq!(shown["aliases"], json!(["odd@shop.example", "press@shop.example", "sales@shop.example"]));
+    }
+
     /// A mail that would be larger than Gmail takes is refused before it is kept.
     async fn too_large(t) {
         let Some((house, anna)) = office(t).await else { return };

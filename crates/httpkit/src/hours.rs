@@ -1,4 +1,4 @@
-//! Business hours: when people answer, in the desk's own time zone. Pure.
+//! Business hours, in a time zone of their own: when the desk's people answer, when an account's mails leave. Pure.
 //!
 //! Each weekday has any number of intervals; one whose end is not after its beginning ends on the next day. An interval
 //! belongs to the day on which it begins, and a holiday has none. Where a clock change leaves a time out, it is moved by
@@ -14,15 +14,21 @@ use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::fields::{Fields, text};
+
 /// The minutes of a day.
 const DAY: u16 = 24 * 60;
 /// So far ahead the next opening is looked for, and time is counted.
 const HORIZON_DAYS: usize = 400;
+/// So many intervals a day.
+const MOST_INTERVALS: usize = 8;
+/// So many holidays.
+const MOST_HOLIDAYS: usize = 400;
 
 /// From and until, as minutes of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Texts", into = "Texts")]
-pub(crate) struct Interval {
+pub struct Interval {
     /// 0 to 1439
     from: u16,
     /// 1 to 1440, or at most `from`: on the next day.
@@ -32,7 +38,7 @@ pub(crate) struct Interval {
 /// `09:00` to `18:00`; `24:00` is the end of the day.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpenInterval)]
-pub(crate) struct Texts {
+pub struct Texts {
     #[schema(example = "09:00")]
     from: String,
     #[schema(example = "18:00")]
@@ -44,7 +50,7 @@ impl Interval {
     ///
     /// # Errors
     /// Which of the two is bad (`from` or `to`), and why.
-    pub(crate) fn parse(from: &str, to: &str) -> Result<Self, (&'static str, &'static str)> {
+    fn parse(from: &str, to: &str) -> Result<Self, (&'static str, &'static str)> {
         let problem = "must be a time such as 09:00";
         let from = minutes(from).filter(|m| *m < DAY).ok_or(("from", problem))?;
         let until = minutes(to).ok_or(("to", "must be a time such as 18:00, at most 24:00"))?;
@@ -77,47 +83,81 @@ fn minutes(text: &str) -> Option<u16> {
     (minutes < 60 && hours * 60 + minutes <= DAY).then_some(hours * 60 + minutes)
 }
 
-/// When people answer.
+/// When people answer, or mails leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schema(as = BusinessHours)]
-pub(crate) struct Hours {
+pub struct Hours {
     /// An IANA name such as `Asia/Shanghai`.
-    pub(crate) zone: String,
+    pub zone: String,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) mon: Vec<Interval>,
+    pub mon: Vec<Interval>,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) tue: Vec<Interval>,
+    pub tue: Vec<Interval>,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) wed: Vec<Interval>,
+    pub wed: Vec<Interval>,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) thu: Vec<Interval>,
+    pub thu: Vec<Interval>,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) fri: Vec<Interval>,
+    pub fri: Vec<Interval>,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) sat: Vec<Interval>,
+    pub sat: Vec<Interval>,
     #[schema(value_type = Vec<Texts>)]
-    pub(crate) sun: Vec<Interval>,
+    pub sun: Vec<Interval>,
     /// Days without any: `2026-10-01`.
-    pub(crate) holidays: Vec<String>,
+    pub holidays: Vec<String>,
 }
 
 /// The names of the weekdays in the document, Monday first.
-pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Whether this is a time zone that we know.
-pub(crate) fn is_zone(name: &str) -> bool {
+fn is_zone(name: &str) -> bool {
     TimeZone::get(name).is_ok()
 }
 
 /// Whether this is a day such as `2026-10-01`.
-pub(crate) fn is_date(text: &str) -> bool {
+fn is_date(text: &str) -> bool {
     text.len() == 10 && text.parse::<Date>().is_ok()
 }
 
 impl Hours {
+    /// Reads them field by field; every bad one is named.
+    #[must_use]
+    pub fn read(f: &mut Fields) -> Self {
+        let text::Line(zone) = f.required::<text::Line<64>>("zone");
+        if !zone.is_empty() && !is_zone(&zone) {
+            f.rule("zone", "must be a time zone such as Asia/Shanghai");
+        }
+        let mut hours = Self { zone, ..Self::default() };
+        for (weekday, name) in DAYS.iter().enumerate() {
+            let intervals = f.list(name, MOST_INTERVALS, |f| {
+                let text::Line(from) = f.required::<text::Line<5>>("from");
+                let text::Line(to) = f.required::<text::Line<5>>("to");
+                match Interval::parse(&from, &to) {
+                    Ok(interval) => Some(interval),
+                    Err((field, problem)) => {
+                        f.rule(field, problem);
+                        None
+                    }
+                }
+            });
+            let mut intervals: Vec<Interval> = intervals.unwrap_or_default().into_iter().flatten().collect();
+            intervals.sort();
+            *hours.day_mut(weekday) = intervals;
+        }
+        let holidays: Vec<text::Line<10>> = f.optional("holidays").unwrap_or_default();
+        if holidays.len() > MOST_HOLIDAYS {
+            f.rule("holidays", format!("must have at most {MOST_HOLIDAYS} entries"));
+        } else if let Some(n) = holidays.iter().position(|day| !is_date(&day.0)) {
+            f.rule(&format!("holidays[{n}]"), "must be a day such as 2026-10-01");
+        }
+        hours.holidays = holidays.into_iter().map(|day| day.0).collect();
+        hours
+    }
+
     /// The weekday's intervals, Monday is 0.
-    pub(crate) fn day_mut(&mut self, weekday: usize) -> &mut Vec<Interval> {
+    fn day_mut(&mut self, weekday: usize) -> &mut Vec<Interval> {
         match weekday {
             0 => &mut self.mon,
             1 => &mut self.tue,
@@ -142,17 +182,20 @@ impl Hours {
     }
 
     /// Whether people answer at `t`.
-    pub(crate) fn is_open(&self, t: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_open(&self, t: Timestamp) -> bool {
         self.windows(t).take_while(|(from, _)| *from <= t).any(|(_, until)| t < until)
     }
 
     /// When people answer next: `t` itself where they do; `None` if not within the next 400 days.
-    pub(crate) fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
         self.windows(t).find(|(_, until)| t < *until).map(|(from, _)| from.max(t))
     }
 
     /// When people stop answering, if they do at `t`.
-    pub(crate) fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
         let mut closing = None;
         for (from, until) in self.windows(t).skip_while(|(_, until)| *until <= t) {
             match closing {
@@ -168,7 +211,8 @@ impl Hours {
     }
 
     /// When people will have answered for so long, counted from `t`; with no hours ahead, by the plain clock.
-    pub(crate) fn after(&self, t: Timestamp, span: Duration) -> Timestamp {
+    #[must_use]
+    pub fn after(&self, t: Timestamp, span: Duration) -> Timestamp {
         let (mut left, mut at) = (span, t);
         for (from, until) in self.windows(t).filter(|(_, until)| t < *until) {
             let from = from.max(at);
@@ -183,7 +227,8 @@ impl Hours {
     }
 
     /// A time as it is written where the desk is: `2026-11-23 09:00`.
-    pub(crate) fn local(&self, t: Timestamp) -> Option<String> {
+    #[must_use]
+    pub fn local(&self, t: Timestamp) -> Option<String> {
         let zoned = instant(t)?.to_zoned(TimeZone::get(&self.zone).ok()?);
         Some(zoned.strftime("%Y-%m-%d %H:%M").to_string())
     }

@@ -1,0 +1,103 @@
+//! When what nobody looked at leaves: within the hours that its account's owner set, or at any time.
+
+use std::time::Duration;
+
+use httpkit::hours::Hours;
+use kernel::{Timestamp, time::days};
+
+use crate::store::CredentialRow;
+
+/// What comes together at the beginning of the hours is spread over so much of them.
+const SPREAD: Duration = Duration::from_secs(1800);
+
+/// The hours in which an account's automatic mails leave; `None`: always.
+pub(crate) fn hours_of(credential: &CredentialRow) -> Option<Hours> {
+    let read = |json: &String| match serde_json::from_str(json) {
+        Ok(hours) => Some(hours),
+        Err(error) => {
+            tracing::error!(credential = credential.key, %error, "sending hours cannot be read");
+            None
+        }
+    };
+    credential.sending_hours.as_ref().and_then(read)
+}
+
+/// `t` where the hours have it, else when they begin next. Hours that holidays swallow are looked at again a day later.
+pub(super) fn opening(hours: Option<&Hours>, t: Timestamp) -> Timestamp {
+    hours.map_or(t, |hours| hours.next_opening(t).unwrap_or_else(|| t.plus(days(1))))
+}
+
+/// The latest time at which what could leave at `t` leaves in time: so long after it, or, where the hours do not have that,
+/// soon after they begin.
+pub(super) fn latest(hours: Option<&Hours>, t: Timestamp, patience: Duration) -> Timestamp {
+    let plain = t.plus(patience);
+    let begins = opening(hours, plain);
+    if begins > plain { begins.plus(SPREAD * 2) } else { plain }
+}
+
+/// When a conversation's mail leaves that could at `t`. What waits for the hours to begin does not leave all at once.
+pub(super) fn leaves_at(hours: Option<&Hours>, conversation: i64, t: Timestamp) -> Timestamp {
+    let begins = opening(hours, t);
+    // Numbers in a row are far from each other.
+    let share = u64::try_from(conversation).unwrap_or(0).wrapping_mul(613) % SPREAD.as_secs();
+    let later = begins.plus(Duration::from_secs(share));
+    match hours {
+        Some(hours) if begins > t && hours.is_open(later) => later,
+        _ => begins,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn in_the_hours_at_once_and_else_spread_over_their_beginning() {
+        let day = serde_json::json!([{"from": "09:00", "to": "18:00"}]);
+        let short = serde_json::json!([{"from": "09:00", "to": "09:10"}]);
+        let hours: Hours = serde_json::from_value(
+            serde_json::json!({"zone": "Asia/Shanghai", "mon": day, "fri": day, "sat": short}),
+        )
+        .unwrap();
+        let hours = Some(&hours);
+        let friday = at("2026-11-20T17:59:59+08:00");
+        assert_eq!(leaves_at(hours, 1, friday), friday);
+        assert_eq!(leaves_at(None, 1, at("2026-11-21T03:00:00Z")), at("2026-11-21T03:00:00Z"));
+        // Saturday's ten minutes have no room for everybody's share.
+        let evening = at("2026-11-20T18:00:00+08:00");
+        let saturday = at("2026-11-21T09:00:00+08:00");
+        let all: Vec<Timestamp> = (1..=60).map(|id| leaves_at(hours, id, evening)).collect();
+        assert!(all.iter().all(|t| *t >= saturday && *t < saturday.plus(Duration::from_secs(600))));
+        let monday = at("2026-11-23T09:00:00+08:00");
+        let mut all: Vec<Timestamp> =
+            (1..=60).map(|id| leaves_at(hours, id, at("2026-11-22T09:00:00+08:00"))).collect();
+        assert!(all.iter().all(|t| *t >= monday && *t < monday.plus(SPREAD)));
+        all.sort_unstable();
+        let most =
+            all.iter().map(|t| all.iter().filter(|u| u.seconds() / 60 == t.seconds() / 60).count()).max();
+        assert!(most <= Some(4), "{most:?} of 60 in one minute");
+    }
+
+    #[test]
+    fn a_weekend_is_no_delay() {
+        let day = serde_json::json!([{"from": "09:00", "to": "18:00"}]);
+        let hours = serde_json::json!({"zone": "Asia/Shanghai", "mon": day, "thu": day, "fri": day});
+        let hours: Hours = serde_json::from_value(hours).unwrap();
+        let late = at("2026-11-20T17:59:30+08:00");
+        assert_eq!(latest(Some(&hours), late, days(1)), at("2026-11-23T10:00:00+08:00"));
+        let before = at("2026-11-19T17:00:00+08:00");
+        assert_eq!(latest(Some(&hours), before, days(1)), before.plus(days(1)));
+        assert_eq!(latest(None, late, days(1)), late.plus(days(1)));
+    }
+
+    #[test]
+    fn hours_that_never_come_are_asked_for_daily() {
+        let never = Hours { zone: "UTC".to_owned(), ..Hours::default() };
+        let t = at("2026-11-21T03:00:00Z");
+        assert_eq!(opening(Some(&never), t), t.plus(days(1)));
+    }
+}
