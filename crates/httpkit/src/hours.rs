@@ -90,18 +90,25 @@ fn minutes(text: &str) -> Option<u16> {
 pub struct Hours {
     /// An IANA name such as `Asia/Shanghai`.
     pub zone: String,
+    /// Monday's.
     #[schema(value_type = Vec<Texts>)]
     pub mon: Vec<Interval>,
+    /// Tuesday's.
     #[schema(value_type = Vec<Texts>)]
     pub tue: Vec<Interval>,
+    /// Wednesday's.
     #[schema(value_type = Vec<Texts>)]
     pub wed: Vec<Interval>,
+    /// Thursday's.
     #[schema(value_type = Vec<Texts>)]
     pub thu: Vec<Interval>,
+    /// Friday's.
     #[schema(value_type = Vec<Texts>)]
     pub fri: Vec<Interval>,
+    /// Saturday's.
     #[schema(value_type = Vec<Texts>)]
     pub sat: Vec<Interval>,
+    /// Sunday's.
     #[schema(value_type = Vec<Texts>)]
     pub sun: Vec<Interval>,
     /// Days without any: `2026-10-01`.
@@ -154,6 +161,12 @@ impl Hours {
         }
         hours.holidays = holidays.into_iter().map(|day| day.0).collect();
         hours
+    }
+
+    /// Whether no weekday has any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        (0..7).all(|weekday| self.day(weekday).is_empty())
     }
 
     /// The weekday's intervals, Monday is 0.

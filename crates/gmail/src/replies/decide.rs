@@ -56,6 +56,8 @@ pub(crate) enum Lead {
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) now: Timestamp,
+    /// From when on it grows too old: when the mail came, or since when it may leave.
+    pub(crate) since: Timestamp,
     pub(crate) about: About,
     /// The stricter of the installation's switch and the account's.
     pub(crate) mode: AutoReply,
@@ -304,13 +306,13 @@ fn caps(s: &Snapshot, config: &ReplyConfig) -> Option<Ruling> {
         }
     }
     for (rule, count, cap, what, pause) in [
-        ("account_hour_cap", c.hour, config.per_hour, "by this account in an hour", QUARTER),
+        ("account_hour_cap", c.hour.max(c.left), config.per_hour, "by this account in an hour", QUARTER),
         ("account_day_cap", c.day, config.per_day, "by this account in 24 hours", HOUR),
         ("global_cap", c.all, config.global, "by all accounts in 24 hours", HOUR),
     ] {
         if let Some(reason) = over(count, cap, what) {
             let again = s.now.plus(pause);
-            let too_late = s.about == About::Answer && again.since(s.mail.received_at) > config.max_age;
+            let too_late = s.about == About::Answer && again.since(s.since) > config.max_age;
             return Some(if too_late { Ruling::Waits(rule, reason) } else { Ruling::Later(again) });
         }
     }

@@ -14,6 +14,7 @@ fn text(s: &str) -> String {
 fn good() -> Snapshot {
     Snapshot {
         now: NOW,
+        since: NOW.minus(Duration::from_secs(60)),
         about: About::Answer,
         mode: AutoReply::On,
         connected: true,
@@ -136,6 +137,7 @@ fn every_rule_of_an_answer() {
     with("contact_cap", |s| s.counts.contact = 3);
     for (rule, over) in [
         ("account_hour_cap", (|c| c.hour = 20) as fn(&mut AutomaticCounts)),
+        ("account_hour_cap", |c| c.left = 20),
         ("account_day_cap", |c| c.day = 100),
         ("global_cap", |c| c.all = 1000),
     ] {
@@ -143,7 +145,7 @@ fn every_rule_of_an_answer() {
         // By the time that there is room it would be too old.
         with(rule, |s| {
             over(&mut s.counts);
-            s.mail.received_at = NOW.minus(Duration::from_secs(24 * 3600 - 800));
+            s.since = NOW.minus(Duration::from_secs(24 * 3600 - 800));
         });
     }
     with("later", |s| s.counts.last_in_thread = Some(NOW.minus(Duration::from_secs(599))));
@@ -265,15 +267,16 @@ prop_compose! {
         lead in prop::sample::select(vec![Lead::Nothing, Lead::Over, Lead::Goal { auto_reply: false },
             Lead::Goal { auto_reply: true }, Lead::Goal { auto_reply: true }]),
         mode in prop::sample::select(vec![AutoReply::On, AutoReply::DryRun, AutoReply::Off]),
-        (thread, contact, hour, day, all) in (0_i64..7, 0_i64..5, 0_i64..25, 0_i64..120, 0_i64..1200),
+        (thread, contact, (hour, left), day, all) in
+            (0_i64..7, 0_i64..5, (0_i64..25, 0_i64..25), 0_i64..120, 0_i64..1200),
         gap in prop::option::of(0_u64..2000), away in prop::option::weighted(0.2, 0_u64..200_000),
     ) -> Snapshot {
         let counts = AutomaticCounts {
-            thread, last_in_thread: gap.map(|gap| NOW.minus(Duration::from_secs(gap))), contact, hour, day, all,
+            thread, last_in_thread: gap.map(|gap| NOW.minus(Duration::from_secs(gap))), contact, hour, day, all, left,
         };
         let about = if follow { About::FollowUp } else { About::Answer };
         let away_until = away.map(|away| NOW.plus(Duration::from_secs(away)).minus(days(1)));
-        Snapshot { mail, about, connected, held, newest, person_wrote: person, suppressed, lead, mode, counts, away_until,
+        Snapshot { since: mail.received_at, mail, about, connected, held, newest, person_wrote: person, suppressed, lead, mode, counts, away_until,
             ..good() }
     }
 }
@@ -288,7 +291,7 @@ proptest! {
         let ruling = decide(&s, &config);
         let yes = ruling == Ruling::Yes;
         let c = &s.counts;
-        let over = c.thread >= config.per_thread || c.contact >= config.per_contact || c.hour >= config.per_hour
+        let over = c.thread >= config.per_thread || c.contact >= config.per_contact || c.hour.max(c.left) >= config.per_hour
             || c.day >= config.per_day || c.all >= config.global;
         prop_assert!(!(yes && over), "over a cap");
         prop_assert!(!(yes && (s.held || s.person_wrote || !s.newest || !s.connected)), "a person, or a newer mail");

@@ -2,13 +2,11 @@
 
 use db::{Result, Tx};
 use dispatch::NewDispatch;
-use httpkit::hours::Hours;
 use kernel::{Timestamp, time::days};
 
 use super::{
     decide::{awaited, on_a_working_day},
     goals::days_of,
-    hours::latest,
     snapshot::{Case, Topic, last_word},
     turn::FOLLOW_UP,
 };
@@ -35,16 +33,16 @@ pub(super) fn next(goal: &GoalRow, sent_at: Timestamp) -> Option<(i64, Timestamp
 const LATEST: std::time::Duration = days(3);
 
 /// Whether a follow-up of a mail of this time is one that its owner cannot have meant to leave by itself now: it was due
-/// before they set the goal, or long ago. Who is away is waited for, and so are the account's hours.
+/// before they set the goal, or long ago. Who is away is waited for.
 pub(super) fn is_overdue(
     goal: &GoalRow,
     sent_at: Timestamp,
-    (away_until, hours): (Option<Timestamp>, Option<&Hours>),
+    away_until: Option<Timestamp>,
     now: Timestamp,
 ) -> bool {
     let Some((_, due)) = next(goal, sent_at) else { return false };
-    let back = away_until.map_or(due, |until| awaited(until).max(due));
-    due < goal.created_at || now > latest(hours, back, LATEST)
+    let latest = away_until.map_or(due, |until| awaited(until).max(due)).plus(LATEST);
+    due < goal.created_at || now > latest
 }
 
 impl Case {

@@ -23,20 +23,12 @@ pub(crate) fn hours_of(credential: &CredentialRow) -> Option<Hours> {
 }
 
 /// `t` where the hours have it, else when they begin next. Hours that holidays swallow are looked at again a day later.
-pub(super) fn opening(hours: Option<&Hours>, t: Timestamp) -> Timestamp {
+fn opening(hours: Option<&Hours>, t: Timestamp) -> Timestamp {
     hours.map_or(t, |hours| hours.next_opening(t).unwrap_or_else(|| t.plus(days(1))))
 }
 
-/// The latest time at which what could leave at `t` leaves in time: so long after it, or, where the hours do not have that,
-/// soon after they begin.
-pub(super) fn latest(hours: Option<&Hours>, t: Timestamp, patience: Duration) -> Timestamp {
-    let plain = t.plus(patience);
-    let begins = opening(hours, plain);
-    if begins > plain { begins.plus(SPREAD * 2) } else { plain }
-}
-
 /// When a conversation's mail leaves that could at `t`. What waits for the hours to begin does not leave all at once.
-pub(super) fn leaves_at(hours: Option<&Hours>, conversation: i64, t: Timestamp) -> Timestamp {
+pub(crate) fn leaves_at(hours: Option<&Hours>, conversation: i64, t: Timestamp) -> Timestamp {
     let begins = opening(hours, t);
     // Numbers in a row are far from each other.
     let share = u64::try_from(conversation).unwrap_or(0).wrapping_mul(613) % SPREAD.as_secs();
@@ -80,18 +72,6 @@ mod tests {
         let most =
             all.iter().map(|t| all.iter().filter(|u| u.seconds() / 60 == t.seconds() / 60).count()).max();
         assert!(most <= Some(4), "{most:?} of 60 in one minute");
-    }
-
-    #[test]
-    fn a_weekend_is_no_delay() {
-        let day = serde_json::json!([{"from": "09:00", "to": "18:00"}]);
-        let hours = serde_json::json!({"zone": "Asia/Shanghai", "mon": day, "thu": day, "fri": day});
-        let hours: Hours = serde_json::from_value(hours).unwrap();
-        let late = at("2026-11-20T17:59:30+08:00");
-        assert_eq!(latest(Some(&hours), late, days(1)), at("2026-11-23T10:00:00+08:00"));
-        let before = at("2026-11-19T17:00:00+08:00");
-        assert_eq!(latest(Some(&hours), before, days(1)), before.plus(days(1)));
-        assert_eq!(latest(None, late, days(1)), late.plus(days(1)));
     }
 
     #[test]

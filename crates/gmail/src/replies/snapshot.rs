@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     decide::{About, Lead, Mail, Snapshot},
     follow::{is_overdue, subject},
-    hours::hours_of,
     letter::{addresses, is_theirs, of_account, of_everybody},
 };
 use crate::{
@@ -104,6 +103,7 @@ impl Gmail {
         };
         let snapshot = Snapshot {
             now,
+            since: message.received_at,
             about: topic.about(),
             mode: stricter(self.0.config.replies.mode, credential.auto_reply),
             connected: credential.status == CredentialStatus::Active,
@@ -117,10 +117,9 @@ impl Gmail {
             lead,
             newest,
             person_wrote: store::person_sent_since(conn, conversation.id, message.received_at).await?,
-            overdue: goal.as_ref().is_some_and(|goal| {
-                let waits = (conversation.away_until, hours_of(&credential));
-                is_overdue(goal, message.received_at, (waits.0, waits.1.as_ref()), now)
-            }),
+            overdue: goal
+                .as_ref()
+                .is_some_and(|goal| is_overdue(goal, message.received_at, conversation.away_until, now)),
             counts: store::automatic_counts(conn, &counted).await?,
         };
         Ok(Some(Case { credential, conversation, message, goal, own, snapshot }))

@@ -6,14 +6,14 @@ use kernel::{Timestamp, time::days};
 
 use super::{
     decide::{About, Lead, Ruling, awaited, still},
-    hours::{hours_of, latest, leaves_at},
+    hours::hours_of,
     snapshot::Topic,
 };
 use crate::{
     AutoReply, Gmail,
     model::Decided,
     notices,
-    store::{self, CredentialRow, DecisionRow, KnownBy, ReplyRow, fetches},
+    store::{self, CredentialRow, DecisionRow, KnownBy, OutboxRow, ReplyRow, fetches},
     sync::{TRIES, is_hidden},
 };
 
@@ -25,6 +25,8 @@ pub(crate) enum Against {
     Unseen(&'static str, String),
     /// Not before then.
     Later(Timestamp, String),
+    /// Not now: its account's hours have not begun.
+    Outside,
 }
 
 /// What is not known here of a thread.
@@ -49,10 +51,10 @@ pub(crate) struct Unasked {
 
 impl Gmail {
     /// Whether a mail that nobody looks at may still leave: asked just before it does.
-    pub(crate) async fn still_right(&self, outbox_id: &str) -> Result<Option<Against>> {
+    pub(crate) async fn still_right(&self, row: &OutboxRow) -> Result<Option<Against>> {
         let mut conn = self.db().read().await?;
-        match store::reply_of_send(&mut conn, outbox_id).await? {
-            Some(reply) => self.against(&mut conn, &reply, self.now()).await,
+        match store::reply_of_send(&mut conn, &row.id).await? {
+            Some(reply) => self.against(&mut conn, (&reply, row.due_at), self.now()).await,
             None => Ok(Some(Against::Never("gone", "no proposal stands behind it".to_owned()))),
         }
     }
@@ -151,8 +153,13 @@ impl Gmail {
         Ok(unread)
     }
 
-    /// What stands against a mail by now.
-    async fn against(&self, conn: &mut Conn, reply: &ReplyRow, now: Timestamp) -> Result<Option<Against>> {
+    /// What stands against a mail by now that is due since `due_at`.
+    async fn against(
+        &self,
+        conn: &mut Conn,
+        (reply, due_at): (&ReplyRow, Timestamp),
+        now: Timestamp,
+    ) -> Result<Option<Against>> {
         let against = |rule, reason: &str| Ok(Some(Against::Never(rule, reason.to_owned())));
         let config = &self.0.config.replies;
         let Some(message) = reply.based_on.clone() else { return against("gone", "it answers no mail") };
@@ -193,18 +200,22 @@ impl Gmail {
             // Who is away is waited for.
             since = since.max(awaited(until));
         }
-        let hours = hours_of(&case.credential);
-        let too_old = now > latest(hours.as_ref(), since, config.max_age);
+        // Put off to the account's hours, which is no delay.
+        let put_off = due_at > reply.created_at.plus(config.hold);
+        if put_off {
+            since = since.max(due_at);
+            case.snapshot.since = due_at;
+        }
+        let too_old = now.since(since) > config.max_age;
+        case.snapshot.overdue &= !put_off || too_old;
+        let outside = hours_of(&case.credential).is_some_and(|hours| !hours.is_open(now));
         Ok(match still(&case.snapshot, config) {
             Ruling::No(rule, reason) => Some(Against::Never(rule, reason)),
             Ruling::Waits(rule, reason) => Some(Against::Unseen(rule, reason)),
             Ruling::Yes | Ruling::Later(_) if too_old => {
                 Some(Against::Unseen("too_old", "it could not leave for too long".to_owned()))
             }
-            Ruling::Yes => hours.filter(|hours| !hours.is_open(now)).map(|hours| {
-                let until = leaves_at(Some(&hours), reply.conversation_id, now);
-                Against::Later(until, "it leaves in the hours that the account's owner set".to_owned())
-            }),
+            Ruling::Yes => outside.then_some(Against::Outside),
             Ruling::Later(until) => {
                 let away = case.snapshot.away_until.is_some_and(|until| until.plus(days(1)) > now);
                 let why =

@@ -19,9 +19,6 @@ use crate::{
 /// Asks Google for an account's aliases.
 pub const ALIASES: &str = "gmail.aliases";
 
-/// The longest name beside an address, in characters.
-const LONGEST_NAME: usize = 200;
-
 /// The aliases of an account as they were last.
 pub(super) fn of(credential: &CredentialRow) -> Vec<Mailbox> {
     mailboxes(&credential.aliases)
@@ -29,9 +26,8 @@ pub(super) fn of(credential: &CredentialRow) -> Vec<Mailbox> {
 
 /// The name beside an address in Gmail's settings, if it can stand in a mail.
 fn name_of(alias: &SendAs) -> Option<String> {
-    let name = alias.display_name.trim();
-    let fits = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control);
-    fits.then(|| name.to_owned())
+    let named = Mailbox::named(alias.display_name.trim(), &alias.address);
+    named.name.clone().filter(|name| !name.is_empty() && named.is_writable())
 }
 
 impl Gmail {

@@ -295,6 +295,13 @@ pub(crate) async fn note_waiting(tx: &mut Tx, id: &str, w: Waiting<'_>, now: Tim
     .map(drop)
 }
 
+/// Puts a mail off that waits: it is due at another time.
+pub(crate) async fn put_off(tx: &mut Tx, id: &str, due_at: Timestamp) -> Result<()> {
+    tx.exec(sql!("UPDATE gmail_outbox SET due_at = $2 WHERE id = $1 AND state = 'held'"), args![id, due_at])
+        .await
+        .map(drop)
+}
+
 /// Notes that nobody knows whether it left; false if another attempt has it.
 pub(crate) async fn note_unknown(
     tx: &mut Tx,

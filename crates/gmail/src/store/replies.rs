@@ -319,6 +319,8 @@ db::row! {
         pub(crate) day: i64,
         /// By all accounts in 24 hours.
         pub(crate) all: i64,
+        /// Of the account's, how many left in the last hour, whenever they were written.
+        pub(crate) left: i64,
     }
 }
 
@@ -348,7 +350,9 @@ pub(crate) async fn automatic_counts(conn: &mut Conn, c: &Counted<'_>) -> Result
                 COALESCE(SUM(CASE WHEN address = $3 AND created_at > $6 THEN 1 ELSE 0 END), 0),
                 COALESCE(SUM(CASE WHEN credential_key = $1 AND created_at > $5 THEN 1 ELSE 0 END), 0),
                 COALESCE(SUM(CASE WHEN credential_key = $1 AND created_at > $6 THEN 1 ELSE 0 END), 0),
-                COALESCE(SUM(CASE WHEN created_at > $6 THEN 1 ELSE 0 END), 0)
+                COALESCE(SUM(CASE WHEN created_at > $6 THEN 1 ELSE 0 END), 0),
+                (SELECT COUNT(*) FROM gmail_outbox AS o
+                 WHERE o.credential_key = $1 AND o.counted_at > $5 AND o.source IN ('auto_reply', 'follow_up'))
              FROM gone"
         ),
         args![c.credential, c.thread, c.address, c.before, c.an_hour_ago, c.a_day_ago],

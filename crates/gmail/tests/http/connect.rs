@@ -45,6 +45,7 @@ testkit::both! {
             "status_reason": null, "last_sync": null, "last_push": null, "watch_expires": null, "watch_error": null,
             "limited_until": null,
             "sends_limited_until": null, "sends_today": 0, "cap": 50, "daily_cap": null, "aliases": [], "auto_reply": "=on",
+            "name": null, "sending_hours": null,
             "limited_until": null, "sync_error": null, "waiting": 0, "skipped": 0,
         }));
         let done = house.post("/credentials/2/set_default/", &anna, json!({})).await;

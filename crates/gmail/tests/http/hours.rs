@@ -66,7 +66,7 @@ testkit::both! {
         let Some(talk) = Talk::new(t).await else { return };
         talk.sets_hours(weekdays()).await;
         let mail = json!({"email": BRAND, "to": "li@example.cn", "subject": "On a Saturday", "body": "By hand."});
-        good(&talk.house.post("/send/", &talk.anna(), mail).await);
+        good(&talk.house.mail(&talk.anna(), mail).await);
         assert_eq!(talk.sent().await.len(), 1);
         talk.until("2028-01-17T02:00:00Z").await;
         talk.sync().await;
@@ -92,16 +92,40 @@ testkit::both! {
         assert_eq!(talk.sent().await.len(), 1);
     }
 
-    /// Other hours count for what waits already, and none let it go.
+    /// Other hours count for what waits already, and none let it go, though it waited for more than a day.
     async fn hours_that_change(t) {
         let Some(talk) = Talk::new(t).await else { return };
         talk.goal(json!({})).await;
         talk.hears("Would March suit you?").await;
         talk.sets_hours(weekdays()).await;
         talk.pass(HELD).await;
+        talk.pass(DAY).await;
+        talk.sync().await;
         assert_eq!(talk.outbox().await, [ruled("auto_reply", "held")]);
         assert_eq!(talk.sets_hours(Value::Null).await, Value::Null);
         assert_eq!((talk.outbox().await, talk.sent().await.len()), (vec![ruled("auto_reply", "sent")], 1));
+    }
+
+    /// What was written over the weekend leaves no faster than what is written in an hour.
+    async fn not_all_at_once(t) {
+        let Some(talk) = Talk::with(t, |settings| settings.gmail.replies.per_hour = 1).await else { return };
+        talk.sets_hours(weekdays()).await;
+        talk.goal(json!({})).await;
+        let other = talk.house.converse(&talk.anna(), BRAND, "other@example.org").await;
+        talk.post("/goals/", json!({"conversation_id": other, "goal_description": "Agree on a post", "auto_reply": true})).await;
+        talk.house.app.run_due().await;
+        talk.hears("Would March suit you?").await;
+        talk.pass(DAY / 6).await;
+        talk.deliver(json!({"from": "other@example.org", "to": BRAND, "subject": "A post", "text": "Tell me more?"})).await;
+        talk.sync().await;
+        talk.pass(HELD).await;
+        assert_eq!(talk.outbox().await.len(), 2);
+        talk.until("2028-01-17T01:30:00Z").await;
+        talk.sync().await;
+        assert_eq!(talk.sent().await.len(), 1);
+        talk.until("2028-01-17T02:30:00Z").await;
+        talk.sync().await;
+        assert_eq!((talk.sent().await.len(), talk.outbox().await.iter().all(|mail| mail.1 == "sent")), (2, true));
     }
 
     /// A holiday of more than a week is no delay of a follow-up; a person's mail in it needs none.
@@ -110,7 +134,7 @@ testkit::both! {
         talk.goal(json!({"follow_up_days": [3]})).await;
         let mail = json!({"email": BRAND, "to": CREATOR, "subject": "Hello", "body": "Shall we?",
             "conversation_id": talk.conversation});
-        good(&talk.house.post("/send/", &talk.anna(), mail).await);
+        good(&talk.house.mail(&talk.anna(), mail).await);
         talk.sync().await;
         let mut hours = weekdays();
         hours["holidays"] = (17..=26).map(|day| json!(format!("2028-01-{day}"))).collect();

@@ -26,7 +26,7 @@ testkit::both! {
         let id = held.body["outbox_id"].as_str().unwrap();
         let out = house.out(&anna, &held.body["outbox_id"]).await;
         shape(&out, &json!({
-            "id": "id:gout", "state": "=held", "source": "=person", "conversation_id": null, "from": format!("={BRAND}"),
+            "id": "id:gout", "state": "=held", "source": "=person", "conversation_id": null, "from": format!("=Brand Ops <{BRAND}>"),
             "to": [format!("={LI}")], "cc": ["=Han <h@x.cn>"], "bcc": out["bcc"], "subject": "=Hello",
             "attachments": [{"id": "id:gup", "filename": "=a.txt", "size": 1, "mime_type": "=text/plain"}],
             "due_at": "time", "waiting_reason": null, "waiting_until": null, "error": null, "message_id": null,

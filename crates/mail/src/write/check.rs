@@ -125,6 +125,14 @@ fn unsubscribe(mail: &Outgoing) -> Result<(), Invalid> {
     }
 }
 
+impl Mailbox {
+    /// Whether it can stand in a mail that is written.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        mailbox("", self).is_ok()
+    }
+}
+
 fn mailbox(field: &str, mailbox: &Mailbox) -> Result<(), Invalid> {
     if let Some(name) = &mailbox.name {
         line(&format!("{field}.name"), name, LONGEST_NAME * 4)?;

@@ -13,10 +13,12 @@ use super::{LAG, Leaving, RECONNECT, Refusal};
 use crate::{
     Gmail,
     model::{Decided, SendState, Source},
-    replies::{Against, Unread},
+    replies::{Against, Unread, hours_of, leaves_at},
     store::{self, Ending, Waiting},
 };
 
+/// Why a mail waits for its account's hours.
+const OUTSIDE: &str = "it leaves in the hours that the account's owner set";
 /// Why a mail waits whose thread has something that is not read yet.
 const READ_FIRST: &str = "the thread is not what it was; it is read first";
 /// So long it waits for that at a time.
@@ -42,9 +44,10 @@ impl Gmail {
         if !matches!(row.source, Source::AutoReply | Source::FollowUp) {
             return Ok(None);
         }
-        match self.still_right(&row.id).await? {
+        match self.still_right(row).await? {
             None => {}
             Some(Against::Later(until, reason)) => return self.wait(mail, until, reason).await.map(Some),
+            Some(Against::Outside) => return self.wait_for_hours(mail).await.map(Some),
             Some(Against::Never(rule, reason)) => {
                 return self.take_back(mail, (rule, &reason), false).await.map(Some);
             }
@@ -73,6 +76,19 @@ impl Gmail {
                 self.wait(mail, until, reason).await.map(Some)
             }
         }
+    }
+
+    /// A mail is put off until its account's hours begin, as they are by now.
+    async fn wait_for_hours(&self, mail: &Leaving<'_>) -> Result<Outcome, Problem> {
+        let (row, now) = (&mail.row, self.now());
+        let mut tx = self.db().begin().await?;
+        let credential = store::lock_credential(&mut tx, &row.credential_key).await?;
+        let hours = credential.as_ref().and_then(hours_of);
+        let until = leaves_at(hours.as_ref(), row.conversation_id.unwrap_or_default(), now);
+        store::put_off(&mut tx, &row.id, until).await?;
+        store::note_waiting(&mut tx, &row.id, Waiting { reason: OUTSIDE, until }, now).await?;
+        tx.commit().await?;
+        Ok(Outcome::Snooze { until, reason: OUTSIDE.to_owned() })
     }
 
     /// Takes a mail back, which is on record; whether a person may send it all the same.
