@@ -339,7 +339,7 @@ impl Inner {
         loop {
             let mut tx = self.db.begin().await?;
             let held = self.held();
-            let n = store::rescue(&mut tx, self.clock.now(), expired, &held).await?;
+            let n = store::rescue(&mut tx, self.clock.now(), expired, &held, true).await?;
             if n > 0 {
                 tracing::warn!(dispatches = n, "took back what a lost worker held");
                 tx.commit().await?;

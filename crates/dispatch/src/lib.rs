@@ -26,6 +26,7 @@ mod policy;
 mod restore;
 mod single;
 pub mod store;
+mod suspect;
 
 pub use engine::{Builder, Engine};
 pub use migrations::MIGRATIONS;

@@ -30,14 +30,18 @@ impl Retry {
         min_attempts: 20,
     };
 
-    /// When to try again after `attempt` attempts, or `None` to give up. `jitter` is 0..=255.
-    #[must_use]
-    pub fn next(&self, attempt: i64, due: Timestamp, now: Timestamp, jitter: u8) -> Option<Timestamp> {
+    /// How long to wait after `attempt` attempts. `jitter` is 0..=255.
+    pub(crate) fn delay(&self, attempt: i64, jitter: u8) -> Duration {
         let doublings = u32::try_from(attempt.saturating_sub(1).clamp(0, 30)).unwrap_or(0);
         let delay = self.first.saturating_mul(1 << doublings).min(self.cap);
         // ±10 %, so that what failed together does not come back together.
-        let delay = delay.mul_f64(0.9 + 0.2 * f64::from(jitter) / 255.0);
-        let next = now + delay;
+        delay.mul_f64(0.9 + 0.2 * f64::from(jitter) / 255.0)
+    }
+
+    /// When to try again after `attempt` attempts, or `None` to give up. `jitter` is 0..=255.
+    #[must_use]
+    pub fn next(&self, attempt: i64, due: Timestamp, now: Timestamp, jitter: u8) -> Option<Timestamp> {
+        let next = now + self.delay(attempt, jitter);
         (attempt < self.min_attempts || next <= due + self.max_age).then_some(next)
     }
 }

@@ -13,7 +13,7 @@ use crate::store;
 pub async fn take_back_all(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let mut total = 0;
     loop {
-        let taken = store::rescue(tx, now, Timestamp::MAX, &[]).await?;
+        let taken = store::rescue(tx, now, Timestamp::MAX, &[], false).await?;
         total += taken;
         if taken < store::RESCUED {
             return Ok(total);

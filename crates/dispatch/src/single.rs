@@ -25,6 +25,7 @@ use crate::{
     model::{Dispatch, Outcome, Settled, Single},
     policy::{Retry, jitter},
     store::{self, Ended},
+    suspect::{Loss, Verdict, merely_claimed, verdict},
 };
 
 /// Waits in the machine's own time: for pauses that spare it, and that no simulated clock should stretch.
@@ -66,8 +67,8 @@ struct InHand {
     destinations: HashMap<String, usize>,
 }
 
-/// After so many attempts that were lost with their workers a dispatch is a suspect.
-const SUSPECT: i64 = 3;
+/// What cannot be tried because its record cannot be kept is looked at again after so long.
+const RECORD_AWAY: Duration = Duration::from_secs(5);
 
 /// See [`SingleKind::look`].
 #[derive(PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub(crate) struct Look {
 /// An attempt and how it ended.
 pub(crate) struct Finished {
     dispatch: Dispatch,
+    /// How many attempts before it may never have begun.
+    merely_claimed: i64,
     outcome: Outcome,
     started: Timestamp,
     ended: Timestamp,
@@ -150,6 +153,10 @@ impl SingleKind {
             if taken.len() == room {
                 break;
             }
+            // An attempt of it whose lease has run out is still at work here.
+            if in_hand.ids.contains_key(&d.id) {
+                continue;
+            }
             let count = in_hand.destinations.entry(d.destination.clone()).or_default();
             if *count < self.options.per_destination {
                 *count += 1;
@@ -192,36 +199,61 @@ impl SingleKind {
         self.freed.notify_one();
     }
 
-    /// What becomes of a dispatch whose attempts keep being lost, instead of another attempt now. It may be what takes
-    /// the process down, or stand beside what does: so it waits like one whose attempts fail, and is given up as late,
-    /// and neither makes a process that comes back fall at once, nor is lost to ten restarts within a minute.
-    async fn suspected(&self, db: &Db, dispatch: &Dispatch, now: Timestamp) -> db::Result<Option<Outcome>> {
-        if !dispatch.in_doubt {
-            return Ok(None);
-        }
-        let (times, last) = store::lost(&mut db.read().await?, &dispatch.id).await?;
-        let Some(last) = last.filter(|_| times >= SUSPECT) else { return Ok(None) };
-        let next = self.options.retry.next(times - SUSPECT + 1, dispatch.due_at, last, jitter());
-        Ok(match next {
-            None => Some(Outcome::Dead(format!("given up: its worker was lost {times} times"))),
-            Some(until) if until > now => {
-                let reason = format!("its worker was lost {times} times");
-                Some(Outcome::Snooze { until, reason })
+    /// What becomes of a dispatch with these losses, instead of another attempt now (see `suspect`). If it is to be tried,
+    /// that is on record.
+    async fn suspected(
+        &self,
+        db: &Db,
+        dispatch: &Dispatch,
+        losses: &[Loss],
+        now: Timestamp,
+    ) -> db::Result<Option<Outcome>> {
+        let reason = format!("its worker was lost {} times", losses.len());
+        match verdict(losses, dispatch.due_at, now, &self.options.retry, jitter()) {
+            Verdict::Clear => Ok(None),
+            Verdict::GiveUp => Ok(Some(Outcome::Dead(format!("given up: {reason}")))),
+            Verdict::Wait(until) => Ok(Some(Outcome::Snooze { until, reason })),
+            Verdict::Try => {
+                let mut tx = db.begin().await?;
+                let ours = store::begun(&mut tx, dispatch, now).await? == 1;
+                tx.commit().await?;
+                let passed_on =
+                    || Outcome::Snooze { until: now, reason: "the lease passed to another".to_owned() };
+                Ok((!ours).then(passed_on))
             }
-            Some(_) => None,
-        })
+        }
+    }
+
+    /// Whether something else becomes of it than an attempt, and how many attempts before it may never have begun.
+    async fn before(
+        &self,
+        db: &Db,
+        dispatch: &Dispatch,
+        now: Timestamp,
+    ) -> db::Result<(Option<Outcome>, i64)> {
+        if !dispatch.in_doubt {
+            return Ok((None, 0));
+        }
+        let losses = store::losses(&mut db.read().await?, &dispatch.id).await?;
+        let instead = self.suspected(db, dispatch, &losses, now).await?;
+        Ok((instead, merely_claimed(&losses)))
     }
 
     /// One attempt, whatever happens in it; none of a suspect whose time has not come.
     pub(crate) async fn attempt(&self, db: &Db, dispatch: Dispatch, clock: &Clock) -> Finished {
         let started = clock.now();
-        match self.suspected(db, &dispatch, started).await {
-            Ok(None) => {}
-            Ok(Some(outcome)) => return Finished { dispatch, outcome, started, ended: started },
-            Err(error) => {
-                let outcome = retry(&format!("the record of lost attempts cannot be read: {error}"));
-                return Finished { dispatch, outcome, started, ended: started };
-            }
+        let (instead, merely_claimed) = self.before(db, &dispatch, started).await.unwrap_or_else(|error| {
+            tracing::warn!(dispatch.kind = self.kind, %error, "the record of lost attempts cannot be kept");
+            let reason = format!("the record of its attempts cannot be kept: {error}");
+            // Nothing was tried: while the database is away that is no reason to come closer to the end.
+            let outcome = match error.is_transient() {
+                true => Outcome::Snooze { until: started + RECORD_AWAY, reason },
+                false => retry(&reason),
+            };
+            (Some(outcome), 0)
+        });
+        if let Some(outcome) = instead {
+            return Finished { dispatch, merely_claimed, outcome, started, ended: started };
         }
         metrics::histogram!("hongyan_dispatch_lateness_seconds", "kind" => self.kind)
             .record(started.since(dispatch.due_at).as_secs_f64());
@@ -231,7 +263,7 @@ impl SingleKind {
             Ok(Err(_)) => retry("the attempt panicked"),
             Err(_) => retry("the attempt took too long"),
         };
-        Finished { dispatch, outcome, started, ended: clock.now() }
+        Finished { dispatch, merely_claimed, outcome, started, ended: clock.now() }
     }
 
     /// Records ends as they come, many at a time, until the channel closes.
@@ -353,7 +385,7 @@ impl SingleKind {
             Outcome::Retry { reason, after, in_doubt } => {
                 e.answer.clone_from(reason);
                 e.in_doubt |= in_doubt;
-                match self.options.retry.next(d.attempt, d.due_at, f.ended, jitter()) {
+                match self.options.retry.next(d.attempt - f.merely_claimed, d.due_at, f.ended, jitter()) {
                     Some(next) => e.next_at = after.map_or(next, |a| f.ended + a).micros(),
                     None => (e.state, e.outcome) = ("dead", "dead"),
                 }

@@ -1,5 +1,6 @@
 //! All SQL on `dispatches` and `attempts`.
 
+mod lost;
 mod records;
 mod redirect;
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::model::{Dispatch, NewDispatch};
 
+pub(crate) use lost::{RESCUED, begun, losses, release, rescue};
 pub use records::records;
 pub use redirect::redirect;
 
@@ -269,13 +271,21 @@ pub(crate) async fn record(tx: &mut Tx, ended: &[Ended]) -> Result<Vec<String>> 
                      SELECT value ->> 'k', value ->> 'fence', value ->> 'started', value ->> 'ended',
                             value ->> 'outcome', value ->> 'answer' FROM json_each($1) WHERE TRUE
                      ON CONFLICT (dispatch_id, number) DO UPDATE
-                        SET finished_at = excluded.finished_at, answer = excluded.answer",
+                        SET answer = excluded.answer,
+                            finished_at = CASE WHEN attempts.outcome = 'lost' THEN attempts.finished_at
+                                               ELSE excluded.finished_at END,
+                            outcome = CASE WHEN attempts.outcome = 'begun' THEN excluded.outcome
+                                           ELSE attempts.outcome END",
             postgres: "INSERT INTO attempts (dispatch_id, number, started_at, finished_at, outcome, answer)
                        SELECT x.k, x.fence, x.started, x.ended, x.outcome, x.answer
                        FROM json_to_recordset($1) AS x(k TEXT, fence BIGINT, started BIGINT, ended BIGINT,
                           outcome TEXT, answer TEXT)
                        ON CONFLICT (dispatch_id, number) DO UPDATE
-                          SET finished_at = excluded.finished_at, answer = excluded.answer"
+                          SET answer = excluded.answer,
+                              finished_at = CASE WHEN attempts.outcome = 'lost' THEN attempts.finished_at
+                                                 ELSE excluded.finished_at END,
+                              outcome = CASE WHEN attempts.outcome = 'begun' THEN excluded.outcome
+                                             ELSE attempts.outcome END"
         ),
         args![&json],
     )
@@ -296,89 +306,6 @@ pub(crate) async fn heartbeat(tx: &mut Tx, owner: &str, ids: &[String], until: T
         args![ids, owner, until],
     )
     .await
-}
-
-/// So many are taken back in one transaction.
-pub(crate) const RESCUED: usize = 1000;
-
-/// Takes back what a lost worker held: leases that ended before `expired`, except those of `held` (ours,
-/// whose heartbeat is only late). Each such attempt is put on record as lost. How many there were.
-pub(crate) async fn rescue(
-    tx: &mut Tx,
-    now: Timestamp,
-    expired: Timestamp,
-    held: &[String],
-) -> Result<usize> {
-    let lost = tx
-        .all(
-            sql!(
-                sqlite: "SELECT id, kind FROM dispatches WHERE state = 'running' AND lease_until < $1
-                            AND id NOT IN (SELECT value FROM json_each($2)) ORDER BY lease_until LIMIT $3",
-                postgres: "SELECT id, kind FROM dispatches WHERE state = 'running' AND lease_until < $1
-                              AND id <> ALL($2) ORDER BY lease_until LIMIT $3 FOR UPDATE SKIP LOCKED"
-            ),
-            args![expired, held, i64::try_from(RESCUED).unwrap_or(i64::MAX)],
-        )
-        .await?;
-    give_back(tx, now, lost, "the worker was lost before the end was recorded").await
-}
-
-/// How many attempts of a dispatch were lost with their workers, and when the last one was found so.
-pub(crate) async fn lost(conn: &mut Conn, id: &str) -> Result<(i64, Option<Timestamp>)> {
-    conn.one(
-        sql!("SELECT COUNT(*), MAX(started_at) FROM attempts WHERE dispatch_id = $1 AND outcome = 'lost'"),
-        args![id],
-    )
-    .await
-}
-
-/// Gives back all that `owner` holds.
-pub(crate) async fn release(tx: &mut Tx, owner: &str, now: Timestamp) -> Result<usize> {
-    let held = tx
-        .all(
-            sql!(
-                sqlite: "SELECT id, kind FROM dispatches WHERE state = 'running' AND owner = $1",
-                postgres: "SELECT id, kind FROM dispatches WHERE state = 'running' AND owner = $1 FOR UPDATE"
-            ),
-            args![owner],
-        )
-        .await?;
-    give_back(tx, now, held, "the worker was stopped before the end was recorded").await
-}
-
-async fn give_back(tx: &mut Tx, now: Timestamp, lost: Vec<(String, String)>, reason: &str) -> Result<usize> {
-    if lost.is_empty() {
-        return Ok(0);
-    }
-    let ids: Vec<&str> = lost.iter().map(|(id, _)| id.as_str()).collect();
-    tx.exec(
-        sql!(
-            sqlite: "INSERT INTO attempts (dispatch_id, number, started_at, finished_at, outcome, answer)
-                     SELECT id, fence, $2, NULL, 'lost', $3 FROM dispatches
-                     WHERE id IN (SELECT value FROM json_each($1)) ON CONFLICT (dispatch_id, number) DO NOTHING",
-            postgres: "INSERT INTO attempts (dispatch_id, number, started_at, finished_at, outcome, answer)
-                       SELECT id, fence, CAST($2 AS BIGINT), NULL, 'lost', CAST($3 AS TEXT) FROM dispatches
-                       WHERE id = ANY($1) ON CONFLICT (dispatch_id, number) DO NOTHING"
-        ),
-        args![ids.clone(), now, reason],
-    )
-    .await?;
-    tx.exec(
-        sql!(
-            sqlite: "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $2, owner = NULL,
-                        lease_until = NULL, answer = $3
-                     WHERE id IN (SELECT value FROM json_each($1)) AND state = 'running'",
-            postgres: "UPDATE dispatches SET state = 'scheduled', in_doubt = TRUE, next_at = $2, owner = NULL,
-                          lease_until = NULL, answer = $3
-                       WHERE id = ANY($1) AND state = 'running'"
-        ),
-        args![ids, now, reason],
-    )
-    .await?;
-    for (_, kind) in &lost {
-        tx.notify(TOPIC, kind);
-    }
-    Ok(lost.len())
 }
 
 /// The earliest time at which something of this kind is to be tried, whose destination has room.
@@ -457,11 +384,11 @@ db::row! {
         pub dispatch_id: String,
         /// Grows with every claim.
         pub number: i64,
-        /// When it began; for a lost one, when it was found lost.
+        /// When it began; for a lost one of which that is not known, when it was found lost.
         pub started_at: Timestamp,
-        /// When its end was recorded.
+        /// When its end was recorded; for a lost one, when that was found, if it is known to have begun.
         pub finished_at: Option<Timestamp>,
-        /// `done`, `dead`, `retry`, `snooze` or `lost`.
+        /// `done`, `dead`, `retry`, `snooze` or `lost`; `begun` while one is in hand that was lost three times.
         pub outcome: String,
         /// The peer's answer or the reason.
         pub answer: Option<String>,

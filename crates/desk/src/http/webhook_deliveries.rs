@@ -43,7 +43,7 @@ pub(super) struct AttemptInfo {
     started_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
-    /// `done`, `retry`, `dead` or `lost`.
+    /// `done`, `dead`, `retry`, `snooze` or `lost`; `begun` while one is in hand that was lost three times.
     outcome: String,
     /// The receiver's status, or why there is none.
     answer: Option<String>,

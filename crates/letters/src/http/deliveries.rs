@@ -119,7 +119,7 @@ struct AttemptView {
     started_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
-    /// `done`, `dead`, `retry`, `snooze` or `lost`.
+    /// `done`, `dead`, `retry`, `snooze` or `lost`; `begun` while one is in hand that was lost three times.
     outcome: String,
     /// The peer's answer or the reason.
     answer: Option<String>,
