@@ -6,7 +6,8 @@
 
 Starts the emulator of the tests with crowd.mjs before it, which makes that many mails up, in threads of four, then the server
 with an empty data folder, connects the mailbox, makes the conversation, and looks on until every mail is in it. Memory is the
-server's resident set, once a second, and of it what is its own: not the pages of the program's and the database's file; units are counted from the log of calls by Google's prices of 2026.
+server's resident set, once a second, and of it what is its own: not the pages of the program's and the database's file; units
+are counted from the log of calls by Google's prices of 2026.
 """
 import argparse, collections, json, os, pathlib, re, signal, subprocess, sys, tempfile, time, urllib.parse, urllib.request
 

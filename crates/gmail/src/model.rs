@@ -181,12 +181,17 @@ pub(crate) fn mailboxes(json: &str) -> Vec<Mailbox> {
     list.iter().filter_map(one).collect()
 }
 
+/// The addresses of such a list.
+#[must_use]
+pub(crate) fn addresses(json: &str) -> Vec<String> {
+    mailboxes(json).into_iter().map(|mailbox| mailbox.address).collect()
+}
+
 /// What is known as ours: these accounts, and the addresses that they may also send as.
 #[must_use]
 pub(crate) fn own_addresses<'a>(rows: impl IntoIterator<Item = &'a CredentialRow>) -> OwnAddresses {
     let of = |row: &CredentialRow| {
-        let aliases = mailboxes(&row.aliases).into_iter().map(|alias| alias.address);
-        [row.email.clone(), row.address.clone()].into_iter().chain(aliases)
+        [row.email.clone(), row.address.clone()].into_iter().chain(addresses(&row.aliases))
     };
     OwnAddresses::new(rows.into_iter().flat_map(of))
 }

@@ -44,7 +44,10 @@ fn hash(state: &Secret) -> String {
 }
 
 fn gone() -> Problem {
-    Problem::rule("auth_code", "belongs to no consent that is open: begin again with auth/initiate")
+    Problem::rule(
+        "auth_code",
+        "no consent is open for it, it was completed or is too old: begin again with auth/initiate",
+    )
 }
 
 /// What Google's refusal is to the person who is connecting.

@@ -9,6 +9,7 @@ use kernel::{Problem, ProblemKind};
 use crate::{
     AutoReply, CredentialStatus, Gmail,
     grant::Kept,
+    replies::written,
     store::{self, CredentialRow},
     sync::TRIES,
 };
@@ -115,10 +116,7 @@ impl Gmail {
             daily_cap: daily_cap.unwrap_or(row.daily_cap),
             auto_reply: auto_reply.unwrap_or(row.auto_reply),
             sending_hours: match sending_hours {
-                Some(hours) => {
-                    let json = hours.map(|hours| serde_json::to_string(&hours)).transpose();
-                    json.map_err(|_| Problem::internal())?
-                }
+                Some(hours) => hours.as_ref().map(written).transpose()?,
                 None => row.sending_hours,
             },
             ..row

@@ -28,7 +28,7 @@ const MOST_HOLIDAYS: usize = 400;
 /// From and until, as minutes of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Texts", into = "Texts")]
-pub struct Interval {
+struct Interval {
     /// 0 to 1439
     from: u16,
     /// 1 to 1440, or at most `from`: on the next day.
@@ -38,7 +38,7 @@ pub struct Interval {
 /// `09:00` to `18:00`; `24:00` is the end of the day.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpenInterval)]
-pub struct Texts {
+struct Texts {
     #[schema(example = "09:00")]
     from: String,
     #[schema(example = "18:00")]
@@ -92,27 +92,27 @@ pub struct Hours {
     pub zone: String,
     /// Monday's.
     #[schema(value_type = Vec<Texts>)]
-    pub mon: Vec<Interval>,
+    mon: Vec<Interval>,
     /// Tuesday's.
     #[schema(value_type = Vec<Texts>)]
-    pub tue: Vec<Interval>,
+    tue: Vec<Interval>,
     /// Wednesday's.
     #[schema(value_type = Vec<Texts>)]
-    pub wed: Vec<Interval>,
+    wed: Vec<Interval>,
     /// Thursday's.
     #[schema(value_type = Vec<Texts>)]
-    pub thu: Vec<Interval>,
+    thu: Vec<Interval>,
     /// Friday's.
     #[schema(value_type = Vec<Texts>)]
-    pub fri: Vec<Interval>,
+    fri: Vec<Interval>,
     /// Saturday's.
     #[schema(value_type = Vec<Texts>)]
-    pub sat: Vec<Interval>,
+    sat: Vec<Interval>,
     /// Sunday's.
     #[schema(value_type = Vec<Texts>)]
-    pub sun: Vec<Interval>,
+    sun: Vec<Interval>,
     /// Days without any: `2026-10-01`.
-    pub holidays: Vec<String>,
+    holidays: Vec<String>,
 }
 
 /// The names of the weekdays in the document, Monday first.
@@ -194,19 +194,19 @@ impl Hours {
         }
     }
 
-    /// Whether people answer at `t`.
+    /// Whether they have `t`.
     #[must_use]
     pub fn is_open(&self, t: Timestamp) -> bool {
         self.windows(t).take_while(|(from, _)| *from <= t).any(|(_, until)| t < until)
     }
 
-    /// When people answer next: `t` itself where they do; `None` if not within the next 400 days.
+    /// When they begin next: `t` itself where they have it; `None` if not within the next 400 days.
     #[must_use]
     pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
         self.windows(t).find(|(_, until)| t < *until).map(|(from, _)| from.max(t))
     }
 
-    /// When people stop answering, if they do at `t`.
+    /// When they end, if they have `t`.
     #[must_use]
     pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
         let mut closing = None;
@@ -223,7 +223,7 @@ impl Hours {
         closing
     }
 
-    /// When people will have answered for so long, counted from `t`; with no hours ahead, by the plain clock.
+    /// When so much of them has passed, counted from `t`; with no hours ahead, by the plain clock.
     #[must_use]
     pub fn after(&self, t: Timestamp, span: Duration) -> Timestamp {
         let (mut left, mut at) = (span, t);
@@ -239,7 +239,7 @@ impl Hours {
         t + span
     }
 
-    /// A time as it is written where the desk is: `2026-11-23 09:00`.
+    /// A time as it is written in their zone: `2026-11-23 09:00`.
     #[must_use]
     pub fn local(&self, t: Timestamp) -> Option<String> {
         let zoned = instant(t)?.to_zoned(TimeZone::get(&self.zone).ok()?);

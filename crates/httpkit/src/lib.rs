@@ -1,4 +1,5 @@
-//! HTTP as all slices share it: reading requests, answering in the contract's envelope, limits.
+//! HTTP as all slices share it: reading requests, answering in the contract's envelope, limits; and the one document that
+//! slices share, business hours.
 //!
 //! Promises
 //! - Every answer of the API, an unknown path, a wrong method and a panic included, has the envelope

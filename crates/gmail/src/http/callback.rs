@@ -44,7 +44,12 @@ pub(super) async fn oauth_callback(State(gmail): State<Gmail>, RawQuery(query): 
                 StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let reasons: Vec<&str> = problem.errors.values().map(String::as_str).collect();
             let reason = if reasons.is_empty() { problem.message.clone() } else { reasons.join("; ") };
-            told(status, "Not connected", &reason)
+            // A page that is loaded again comes here, too, even while the first one still waits for Google.
+            let text = format!(
+                "This did not connect an account: {reason}. If the page was only loaded again, the account may be connected \
+                 all the same: look at your list of accounts."
+            );
+            told(status, "Not connected by this", &text)
         }
     }
 }

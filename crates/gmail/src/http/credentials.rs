@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Number;
 use crate::{
     Gmail,
-    model::{AutoReply, CredentialStatus, mailboxes},
+    model::{AutoReply, CredentialStatus, addresses},
     replies::hours_of,
     store::{self, CredentialRow, fetches::HealthRow},
     sync::TRIES,
@@ -101,7 +101,7 @@ impl CredentialInfo {
             sends_today,
             cap: cap.cap,
             daily_cap: row.daily_cap,
-            aliases: mailboxes(&row.aliases).into_iter().map(|alias| alias.address).collect(),
+            aliases: addresses(&row.aliases),
             sending_hours: hours_of(&row),
             name: row.name,
             auto_reply: row.auto_reply,

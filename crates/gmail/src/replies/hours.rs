@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use httpkit::hours::Hours;
-use kernel::{Timestamp, time::days};
+use kernel::{Problem, Timestamp, time::days};
 
 use crate::store::CredentialRow;
 
@@ -22,21 +22,23 @@ pub(crate) fn hours_of(credential: &CredentialRow) -> Option<Hours> {
     credential.sending_hours.as_ref().and_then(read)
 }
 
-/// `t` where the hours have it, else when they begin next. Hours that holidays swallow are looked at again a day later.
-fn opening(hours: Option<&Hours>, t: Timestamp) -> Timestamp {
-    hours.map_or(t, |hours| hours.next_opening(t).unwrap_or_else(|| t.plus(days(1))))
+/// Those as an account's row keeps them.
+pub(crate) fn written(hours: &Hours) -> Result<String, Problem> {
+    serde_json::to_string(hours).map_err(|error| {
+        tracing::error!(%error, "sending hours cannot be written");
+        Problem::internal()
+    })
 }
 
-/// When a conversation's mail leaves that could at `t`. What waits for the hours to begin does not leave all at once.
+/// When a conversation's mail leaves that could at `t`. What waits for the hours to begin does not leave all at once; hours
+/// that holidays swallow are looked at again a day later.
 pub(crate) fn leaves_at(hours: Option<&Hours>, conversation: i64, t: Timestamp) -> Timestamp {
-    let begins = opening(hours, t);
+    let Some(hours) = hours else { return t };
+    let begins = hours.next_opening(t).unwrap_or_else(|| t.plus(days(1)));
     // Numbers in a row are far from each other.
     let share = u64::try_from(conversation).unwrap_or(0).wrapping_mul(613) % SPREAD.as_secs();
     let later = begins.plus(Duration::from_secs(share));
-    match hours {
-        Some(hours) if begins > t && hours.is_open(later) => later,
-        _ => begins,
-    }
+    if begins > t && hours.is_open(later) { later } else { begins }
 }
 
 #[cfg(test)]
@@ -76,8 +78,8 @@ mod tests {
 
     #[test]
     fn hours_that_never_come_are_asked_for_daily() {
-        let never = Hours { zone: "UTC".to_owned(), ..Hours::default() };
+        let never: Hours = serde_json::from_value(serde_json::json!({"zone": "UTC"})).unwrap();
         let t = at("2026-11-21T03:00:00Z");
-        assert_eq!(opening(Some(&never), t), t.plus(days(1)));
+        assert_eq!(leaves_at(Some(&never), 1, t), t.plus(days(1)));
     }
 }

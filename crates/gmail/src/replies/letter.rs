@@ -5,7 +5,7 @@ use db::{Conn, Result};
 use mail::{Mailbox, OwnAddresses, is_same_mailbox, normal_form};
 
 use crate::{
-    model::{Direction, address_key, mailboxes},
+    model::{Direction, address_key, addresses, mailboxes},
     store::{self, ConversationRow, CredentialRow, MessageRow, ShownReply},
 };
 
@@ -17,11 +17,6 @@ pub(crate) struct Letter {
     pub(crate) to: Vec<Mailbox>,
     /// `None`: there is no mail whose subject it could take.
     pub(crate) subject: Option<String>,
-}
-
-/// The addresses of a JSON list of them.
-pub(crate) fn addresses(json: &str) -> Vec<String> {
-    mailboxes(json).into_iter().map(|mailbox| mailbox.address).collect()
 }
 
 /// The addresses of an account: its own and what it may also send as.

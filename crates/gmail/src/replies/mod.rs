@@ -27,7 +27,7 @@ mod still;
 mod turn;
 
 pub(crate) use goals::{GoalChange, NewGoal, days_of};
-pub(crate) use hours::{hours_of, leaves_at};
+pub(crate) use hours::{hours_of, leaves_at, written};
 pub(crate) use letter::{of_everybody, shown_to};
 pub(crate) use propose::FactUsed;
 pub(crate) use queue::{Approval, Asked, LONGEST_HOLD, Recommended};

@@ -6,13 +6,10 @@ use mail::normal_form;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    gate::{Proposal, strip_links},
-    letter::addresses,
-};
+use super::gate::{Proposal, strip_links};
 use crate::{
     Gmail,
-    model::{Direction, MailKind, ReplyState},
+    model::{Direction, MailKind, ReplyState, addresses},
     store::{self, ConversationRow, CredentialRow, GoalRow, MessageRow, ReplyRow},
 };
 

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     decide::{About, Lead, Mail, Snapshot},
     follow::{is_overdue, subject},
-    letter::{addresses, is_theirs, of_account, of_everybody},
+    letter::{is_theirs, of_account, of_everybody},
 };
 use crate::{
     AutoReply, CredentialStatus, Gmail,
-    model::{Direction, MailKind},
+    model::{Direction, MailKind, addresses},
     store::{self, ConversationRow, Counted, CredentialRow, GoalRow, MessageRow},
 };
 

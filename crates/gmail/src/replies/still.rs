@@ -13,7 +13,7 @@ use crate::{
     AutoReply, Gmail,
     model::Decided,
     notices,
-    store::{self, CredentialRow, DecisionRow, KnownBy, OutboxRow, ReplyRow, fetches},
+    store::{self, CredentialRow, DecisionRow, GoalRow, KnownBy, OutboxRow, ReplyRow, fetches},
     sync::{TRIES, is_hidden},
 };
 
@@ -47,6 +47,16 @@ pub(crate) struct Unasked {
     answered: String,
     /// When that came, or went.
     answered_at: Timestamp,
+}
+
+/// What the goal that a mail was written for says by now.
+fn lead(goal: Option<&GoalRow>) -> Lead {
+    match goal {
+        Some(goal) if !goal.active => Lead::Nothing,
+        Some(goal) if goal.progress.is_final() => Lead::Over,
+        Some(goal) => Lead::Goal { auto_reply: goal.auto_reply },
+        None => Lead::Nothing,
+    }
 }
 
 impl Gmail {
@@ -180,12 +190,7 @@ impl Gmail {
             Some(goal) => store::goal(conn, &reply.user_id, goal).await?,
             None => None,
         };
-        case.snapshot.lead = match goal {
-            Some(goal) if !goal.active => Lead::Nothing,
-            Some(goal) if goal.progress.is_final() => Lead::Over,
-            Some(goal) => Lead::Goal { auto_reply: goal.auto_reply },
-            None => Lead::Nothing,
-        };
+        case.snapshot.lead = lead(goal.as_ref());
         if case.snapshot.mode != AutoReply::On {
             return Ok(Some(Against::Unseen(
                 "switched_off",

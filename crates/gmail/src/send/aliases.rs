@@ -19,9 +19,10 @@ use crate::{
 /// Asks Google for an account's aliases.
 pub const ALIASES: &str = "gmail.aliases";
 
-/// The aliases of an account as they were last.
-pub(super) fn of(credential: &CredentialRow) -> Vec<Mailbox> {
-    mailboxes(&credential.aliases)
+/// The alias of an account with this address, as it was last.
+pub(super) fn find(credential: &CredentialRow, address: &str) -> Option<Mailbox> {
+    let wanted = address_key(address);
+    mailboxes(&credential.aliases).into_iter().find(|alias| address_key(&alias.address) == wanted)
 }
 
 /// The name beside an address in Gmail's settings, if it can stand in a mail.
@@ -82,9 +83,7 @@ impl Gmail {
         credential: CredentialRow,
         from: &str,
     ) -> Result<CredentialRow, Problem> {
-        let wanted = address_key(from);
-        let known =
-            wanted == credential.address || of(&credential).iter().any(|a| address_key(&a.address) == wanted);
+        let known = address_key(from) == credential.address || find(&credential, from).is_some();
         if known || credential.status != CredentialStatus::Active {
             return Ok(credential);
         }
@@ -122,7 +121,7 @@ impl Single for Aliases {
                 }
             };
             let (wait, reason) = match gmail.fetch_aliases(credential).await {
-                Ok(credential) => (days(1), format!("{} aliases", of(&credential).len())),
+                Ok(credential) => (days(1), format!("{} aliases", mailboxes(&credential.aliases).len())),
                 Err(Error::Retry { reason, after, .. }) => {
                     (after.unwrap_or(Duration::from_secs(600)), reason)
                 }

@@ -225,8 +225,7 @@ fn account(
         let key = address_key(&email.address);
         let own = all.iter().find(|c| c.address == key).map(|c| (c.clone(), None));
         own.or_else(|| {
-            let has =
-                |c: &&CredentialRow| aliases::of(c).iter().any(|alias| address_key(&alias.address) == key);
+            let has = |c: &&CredentialRow| aliases::find(c, &email.address).is_some();
             all.iter().find(has).map(|c| (c.clone(), Some(email.clone())))
         })
     };

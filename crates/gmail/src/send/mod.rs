@@ -303,13 +303,11 @@ async fn found(conn: &mut Conn, user: &str, key: Option<&Key>) -> Result<Option<
 /// Who writes: the account, or an accepted alias of it, by the name that it has in Gmail where no other is given.
 fn sender(credential: &CredentialRow, new: &NewSend) -> Result<Mailbox, Problem> {
     let from = new.from.clone().unwrap_or_else(|| Mailbox::new(&credential.email));
-    let wanted = address_key(&from.address);
     let by = |name: Option<String>| Mailbox { name: from.name.clone().or(name), ..from.clone() };
-    if wanted == credential.address {
+    if address_key(&from.address) == credential.address {
         return Ok(by(credential.name.clone()));
     }
-    let alias = aliases::of(credential).into_iter().find(|alias| address_key(&alias.address) == wanted);
-    if let Some(alias) = alias {
+    if let Some(alias) = aliases::find(credential, &from.address) {
         return Ok(by(alias.name));
     }
     let text = format!("must be {} or an accepted alias of it", credential.email);

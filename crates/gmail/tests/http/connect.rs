@@ -69,7 +69,8 @@ testkit::both! {
         assert_eq!(good(&house.get("/credentials/", &anna).await)["count"], 1);
         // Once.
         let again = house.call(axum::http::Method::GET, path, None, None).await;
-        assert_eq!(again.status, 422);
+        let html = String::from_utf8(again.bytes.to_vec()).unwrap();
+        assert!(again.status == 422 && html.contains("no consent is open") && html.contains("only loaded again"), "{html}");
         let denied = house.call(axum::http::Method::GET, "/auth/callback/?error=access_denied&state=x", None, None).await;
         let html = String::from_utf8(denied.bytes.to_vec()).unwrap();
         assert!(denied.status == 422 && html.contains("did not allow"), "{html}");
