@@ -38,7 +38,7 @@ impl Cluster {
         if let Some((uid, gid)) = owner {
             std::os::unix::fs::chown(dir.path(), Some(uid), Some(gid)).unwrap();
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = testkit::port();
         let cluster = Self { data: dir.path().join("data"), bin, port, owner, _dir: dir };
         let data = cluster.data.display().to_string();
         cluster

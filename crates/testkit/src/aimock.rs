@@ -36,8 +36,7 @@ impl Aimock {
         let mut file = std::fs::File::create(folder.path().join("fixtures.json")).expect("a file");
         let fixtures = json!({"fixtures": fixtures});
         file.write_all(fixtures.to_string().as_bytes()).expect("the fixtures are written");
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it").port();
+        let port = crate::port();
         let process = Command::new("node")
             .arg(format!("{peers}/@copilotkit/aimock/dist/cli.js"))
             .args(["-p", &port.to_string(), "-f"])

@@ -20,6 +20,7 @@ pub mod app;
 #[cfg(feature = "google")]
 pub mod google;
 pub mod nats;
+mod port;
 #[cfg(feature = "push")]
 pub mod push;
 #[cfg(feature = "wecom")]
@@ -28,6 +29,7 @@ pub mod wecom;
 use db::{Db, Migration};
 use kernel::{Clock, Timestamp};
 
+pub use port::port;
 pub use tempfile;
 
 /// A database of a test's own.

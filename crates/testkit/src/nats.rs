@@ -32,7 +32,7 @@ impl Nats {
             eprintln!("skipped: HONGYAN_TEST_NATS_SERVER is not set");
             return None;
         };
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::port();
         let dir = tempfile::tempdir().expect("a temporary folder");
         Some(Self { program: program.into(), dir, settings: settings.to_owned(), port, child: None })
     }

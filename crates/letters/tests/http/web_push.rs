@@ -35,7 +35,7 @@ impl Browser {
             eprintln!("skipped: HONGYAN_TEST_PEERS is not set");
             return None;
         };
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = testkit::port();
         let script = PathBuf::from(peers).join("web-push-testing/src/bin/server.js");
         let mut process = Command::new("node")
             .arg(script)
