@@ -152,13 +152,12 @@ testkit::both! {
             sim.advance(Duration::from_secs(31));
         }
         assert!((4..10).contains(&begun), "{begun} attempts were begun within ten minutes");
-        assert_ne!(record(&t.db, "one/act").await.0.state, "dead");
+        // It may have been in hand in the last round: another process, of other kinds, finds it lost.
+        Engine::builder(t.db.clone(), clock.clone()).build().run_due().await.unwrap();
+        assert_eq!(record(&t.db, "one/act").await.0.state, "scheduled");
+        sim.advance(Duration::from_secs(3600));
         gate.let_go(1);
-        // It may have been in hand in the last round: then it is found lost first, and waits once more.
-        for _ in 0..2 {
-            sim.advance(Duration::from_secs(3600));
-            engine(&t.db, &clock, &gate).run_due().await.unwrap();
-        }
+        engine(&t.db, &clock, &gate).run_due().await.unwrap();
         assert_eq!(record(&t.db, "one/act").await.0.state, "done");
     }
 
